@@ -1,0 +1,191 @@
+"""Qiskit Aer on the CPU: state vectors in two precisions, matrix product states, stabilizer tableaus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from hetero.backends.packages import missing, version
+from hetero.device import (
+    HOST,
+    Device,
+    DeviceInfo,
+    DeviceStatus,
+    DirectExecutable,
+    Offers,
+    Refusal,
+    Variant,
+    refuse,
+    thread_counts,
+)
+from hetero.errors import DeviceError
+from hetero.machine import Processor
+from hetero.ops.base import Op, Outputs
+from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_features import cut_ranks, human_bytes
+from hetero.values import Specs
+
+NAME = "cpu/aer"
+
+PARALLEL_QUBITS = 14
+"""Aer's default: narrower state vectors are updated by one thread (``statevector_parallel_threshold``)."""
+
+MPS_FLOPS_LIMIT = 1e12
+"""A matrix product state that may take more (about a minute) is refused: Aer cannot be interrupted."""
+
+
+def probe(cpu: Processor) -> Sequence[DeviceStatus]:
+    if status := missing(NAME, "qiskit_aer", "quantum"):
+        return [status]
+    info = DeviceInfo(
+        name=NAME,
+        engine="aer",
+        version=version("qiskit-aer", "qiskit-aer-gpu"),
+        processor=cpu.name,
+        vendor=cpu.vendor,
+        supplier="IBM",
+        kinds=("circuit",),
+        capability="circuits by state vector, matrix product state, stabilizer",
+        max_threads=cpu.cores,
+        precisions=("fp64", "fp32"),
+        memory_bytes=cpu.memory_bytes,
+    )
+    return [DeviceStatus(NAME, True, info)]
+
+
+def open_device(info: DeviceInfo) -> Device:
+    import qiskit_aer  # noqa: F401  # loading the engine belongs here, not into the first compile
+
+    return AerDevice(info)
+
+
+class AerDevice:
+    """One transpiled circuit a variant; a batch of parameter sets is one job of the simulator."""
+
+    memory = HOST
+
+    def __init__(self, info: DeviceInfo) -> None:
+        self.info = info
+
+    def variants(self, op: Op, specs: Specs) -> Offers:
+        if not isinstance(op, CircuitOp):
+            return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
+        offered: list[Variant] = []
+        refused: list[Refusal] = []
+        for variant in _candidates(op, self.info.max_threads, _sets(op, specs)):
+            reason = _objection(op, variant, self.info.memory_bytes)
+            if reason is None:
+                offered.append(variant)
+            else:
+                refused.append(Refusal(f"{self.info.name}: {reason}", variant))
+        return Offers(tuple(offered), tuple(refused))
+
+    def compile(self, op: Op, variant: Variant) -> DirectExecutable:
+        from qiskit import transpile
+        from qiskit.exceptions import QiskitError
+        from qiskit_aer import AerSimulator
+
+        if not isinstance(op, CircuitOp):
+            raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
+        simulator = AerSimulator(
+            method=str(variant.settings["method"]),
+            precision="single" if variant.precision == "fp32" else "double",
+            max_parallel_threads=variant.threads,
+        )
+        try:
+            circuit = transpile(_with_results(op), simulator, optimization_level=1, seed_transpiler=0)
+        except QiskitError as error:
+            raise refuse(self.info.name, op, error) from error
+        # A wide state is shared out among the threads; of narrow ones each thread takes its own.
+        lanes = 1 if op.features.qubits >= PARALLEL_QUBITS else variant.threads
+
+        def run(*inputs: Any) -> Outputs:
+            rows, shape = op.rows(inputs)
+            if not len(rows):
+                return (_packed(op, [], shape),)
+            options = {"max_parallel_experiments": min(lanes, len(rows)), "seed_simulator": op.seed}
+            if op.shots is not None:
+                options["shots"] = op.shots
+            if circuit.num_parameters:
+                columns = dict(zip(op.circuit.parameters, rows.T.tolist(), strict=True))
+                binds = {parameter: columns[parameter] for parameter in circuit.parameters}
+                job = simulator.run(circuit, parameter_binds=[binds], **options)
+            else:  # no parameter, or the transpiler found that none matters
+                job = simulator.run([circuit] * len(rows), **options)
+            result = job.result()
+            if not result.success:
+                who = f"{self.info.name} failed on circuit {op.name!r} ({variant})"
+                raise DeviceError(f"{who}: {result.status}")
+            return (_packed(op, [result.data(i) for i in range(len(rows))], shape),)
+
+        return DirectExecutable(run)
+
+
+def _candidates(op: CircuitOp, max_threads: int, sets: int) -> Iterator[Variant]:
+    """Every method in every precision it has, on as many threads as it can use."""
+    features = op.features
+    # Threads divide parameter sets, the shots of a dynamic circuit, or a wide state vector. Nothing else.
+    many = sets > 1 or (features.dynamic and op.shots is not None)
+    for threads in thread_counts(max_threads if many or features.qubits >= PARALLEL_QUBITS else 1):
+        yield Variant("fp64", threads, settings={"method": "statevector"})
+        yield Variant("fp32", threads, exact=False, settings={"method": "statevector"})
+    for threads in thread_counts(max_threads if many and features.qubits < PARALLEL_QUBITS else 1):
+        yield Variant("fp64", threads, settings={"method": "matrix_product_state"})
+    yield Variant("fp64", 1, settings={"method": "stabilizer"})
+
+
+def _objection(op: CircuitOp, variant: Variant, memory_bytes: int | None) -> str | None:
+    """Why this variant cannot or should not run the circuit; None where it can."""
+    method = variant.settings["method"]
+    if method == "stabilizer":
+        if not op.features.clifford:
+            return "stabilizer simulates Clifford circuits only (h, s, x, y, z, cx, cz, swap, ...)"
+        return None  # 2 n^2 bits: never a question of memory
+    if method == "statevector":
+        need = op.features.statevector_nbytes // (2 if variant.precision == "fp32" else 1)
+    else:
+        need, flops = _mps_bounds(op)
+        if flops > MPS_FLOPS_LIMIT:
+            return f"{method} may take up to {flops:.0e} operations: the circuit may entangle that much"
+    if memory_bytes is not None and need > memory_bytes:
+        return f"{method} needs {human_bytes(need)} of memory, the processor has {human_bytes(memory_bytes)}"
+    return None
+
+
+def _mps_bounds(op: CircuitOp) -> tuple[int, float]:
+    """Most bytes and operations of a matrix product state.
+
+    Two complex tensors of chi_left x chi_right a site; each two-qubit gate is a singular value decomposition
+    of a matrix of 2 chi on the widest cut (about 20 m^3 operations, times 4 for complex numbers).
+    """
+    ranks = [0, *cut_ranks(op.circuit), 0]
+    nbytes = sum(2 * 16 << (left + right) for left, right in pairwise(ranks))
+    gates = op.features.two_qubit_gates + op.features.larger_gates
+    return nbytes, gates * 80.0 * 8.0 ** (1 + max(ranks))
+
+
+def _sets(op: CircuitOp, specs: Specs) -> int:
+    work = op.work(specs)
+    return int(work.features["sets"])
+
+
+def _with_results(op: CircuitOp) -> Any:
+    """The circuit with the instructions that save what is asked for."""
+    import qiskit_aer.library  # noqa: F401  # adds the save instructions to QuantumCircuit
+
+    if op.shots is not None:
+        return op.circuit
+    circuit = op.unitary.copy()
+    for index, observable in enumerate(op.observables):
+        circuit.save_expectation_value(observable, range(circuit.num_qubits), label=f"observable{index}")
+    return circuit
+
+
+def _packed(op: CircuitOp, data: list[dict[str, Any]], shape: tuple[int, ...]) -> Any:
+    if op.shots is not None:
+        return op.pack_counts([{int(k, 16): int(n) for k, n in one["counts"].items()} for one in data], shape)
+    table = [[one[f"observable{i}"] for i in range(len(op.observables))] for one in data]
+    return op.pack_expectations(np.asarray(table, np.float64), shape)

@@ -1,0 +1,86 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hetero.backends.models import onnx_form
+from hetero.backends.packages import missing, version
+from hetero.device import (
+    HOST,
+    Device,
+    DeviceInfo,
+    DeviceStatus,
+    DirectExecutable,
+    Offers,
+    Refusal,
+    Variant,
+    refuse,
+    thread_counts,
+)
+from hetero.machine import Processor
+from hetero.ops.base import Op, Outputs
+from hetero.values import Specs
+
+NAME = "cpu/onnxruntime"
+
+
+def probe(cpu: Processor) -> Sequence[DeviceStatus]:
+    if status := missing(NAME, "onnxruntime", "onnx"):
+        return [status]
+    info = DeviceInfo(
+        name=NAME,
+        engine="onnxruntime",
+        version=version("onnxruntime", "onnxruntime-gpu"),
+        processor=cpu.name,
+        vendor=cpu.vendor,
+        supplier="Microsoft",
+        kinds=("onnx", "torch"),
+        concurrency=64,
+        capability="ONNX models in fp32",
+        max_threads=cpu.cores,
+    )
+    return [DeviceStatus(NAME, True, info)]
+
+
+def open_device(info: DeviceInfo) -> Device:
+    return OnnxRuntimeDevice(info)
+
+
+class OnnxRuntimeDevice:
+    """One session a variant; a session may be run by any number of threads at once."""
+
+    memory = HOST
+
+    def __init__(self, info: DeviceInfo) -> None:
+        self.info = info
+
+    def variants(self, op: Op, specs: Specs) -> Offers:
+        if op.kind not in self.info.kinds:
+            return Offers(refusals=(Refusal(f"{self.info.name} runs ONNX models, not {op.kind} ops"),))
+        return Offers(tuple(Variant("fp32", threads) for threads in thread_counts(self.info.max_threads)))
+
+    def compile(self, op: Op, variant: Variant) -> DirectExecutable:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = variant.threads
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        for group in ("intra_op", "inter_op"):  # a spinning pool slows down every engine beside it
+            options.add_session_config_entry(f"session.{group}.allow_spinning", "0")
+        try:
+            model = onnx_form(op)
+            session = onnxruntime.InferenceSession(
+                model.file.source, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the engine's errors share no base class but this one; the cause is kept
+            raise refuse(self.info.name, op, error) from error
+        names, outputs, arrays = model.inputs, list(model.outputs), model.arrays
+
+        def run(*inputs: Any) -> Outputs:
+            return tuple(session.run(outputs, dict(zip(names, arrays(inputs), strict=True))))
+
+        return DirectExecutable(run)

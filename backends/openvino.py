@@ -1,0 +1,180 @@
+"""OpenVINO on the CPU, natively: its ONNX Runtime provider offers nothing on AMD."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hetero.backends.models import onnx_form
+from hetero.backends.packages import missing, version
+from hetero.device import (
+    HOST,
+    Device,
+    DeviceInfo,
+    DeviceStatus,
+    DirectExecutable,
+    Offers,
+    Precision,
+    Refusal,
+    Variant,
+    refuse,
+    thread_counts,
+)
+from hetero.machine import Processor
+from hetero.ops.base import Op, Outputs
+from hetero.ops.onnx import OnnxOp
+from hetero.values import Specs
+
+if TYPE_CHECKING:
+    import openvino
+
+NAME = "cpu/openvino"
+KEPT_MODELS = 8
+"""Converted models that are kept, so that the variants of one op are built from one conversion."""
+
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_NEEDED: dict[Precision, tuple[str, ...]] = {
+    "bf16": ("avx512_bf16", "amx_bf16"),
+    "fp16": ("avx512_fp16", "amx_fp16", "asimdhp"),
+}
+"""CPU features of which one is enough for a precision to be computed in hardware."""
+
+
+def probe(cpu: Processor) -> Sequence[DeviceStatus]:
+    if status := missing(NAME, "openvino", "openvino"):
+        return [status]
+    low: list[Precision] = [p for p, features in _NEEDED.items() if set(features) & set(cpu.features)]
+    info = DeviceInfo(
+        name=NAME,
+        engine="openvino",
+        version=version("openvino"),
+        processor=cpu.name,
+        vendor=cpu.vendor,
+        supplier="Intel",
+        kinds=("onnx", "torch"),
+        concurrency=64,
+        capability="ONNX models in " + ", ".join(["fp32", *low]),
+        max_threads=cpu.cores,
+        precisions=("fp32", *low),
+    )
+    return [DeviceStatus(NAME, True, info)]
+
+
+def open_device(info: DeviceInfo) -> Device:
+    return OpenVinoDevice(info)
+
+
+class OpenVinoDevice:
+    """One compiled model a variant, and as many infer requests as calls are inside it at once.
+
+    The precision is always set: left alone, OpenVINO takes bf16 where the CPU has AMX. Pinning is off, since two
+    models would be pinned to the same core. A compiled model takes inputs of any size the model allows.
+    """
+
+    memory = HOST
+
+    def __init__(self, info: DeviceInfo) -> None:
+        import openvino
+
+        self.info = info
+        self._core = openvino.Core()
+        self._converted: dict[str, openvino.Model] = {}
+        self._lock = threading.Lock()
+
+    def variants(self, op: Op, specs: Specs) -> Offers:
+        if op.kind not in self.info.kinds:
+            return Offers(refusals=(Refusal(f"{self.info.name} runs ONNX models, not {op.kind} ops"),))
+        if isinstance(op, OnnxOp):  # reading a model is quick; a torch module would have to be exported first
+            try:
+                self._convert(op)
+            except RuntimeError as error:
+                return Offers(refusals=(Refusal(f"OpenVINO cannot convert the model: {_reason(error)}"),))
+        return Offers(
+            tuple(
+                Variant(precision, threads, exact=precision == "fp32")
+                for precision in self.info.precisions
+                for threads in thread_counts(self.info.max_threads)
+            )
+        )
+
+    def compile(self, op: Op, variant: Variant) -> DirectExecutable:
+        config: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": _HINTS[variant.precision],
+            "INFERENCE_NUM_THREADS": variant.threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            model = onnx_form(op)
+            compiled = self._core.compile_model(self._convert(model), "CPU", config)
+            places = _places(compiled, model)
+        except Exception as error:  # RuntimeError from the engine, ModelError from the export; the cause is kept
+            raise refuse(self.info.name, op, error) from error
+        return DirectExecutable(_Requests(compiled, model, places))
+
+    def _convert(self, op: OnnxOp) -> openvino.Model:
+        """The op in OpenVINO's representation.
+
+        Raises:
+            RuntimeError: OpenVINO does not know an operator of it, or how it is used.
+        """
+        with self._lock:
+            if op.digest not in self._converted:
+                while len(self._converted) >= KEPT_MODELS:
+                    del self._converted[next(iter(self._converted))]
+                self._converted[op.digest] = self._core.read_model(op.file.source)
+            return self._converted[op.digest]
+
+
+class _Requests:
+    """Runs a compiled model; a request serves one call at a time, so each call takes one from the pool."""
+
+    def __init__(self, compiled: openvino.CompiledModel, op: OnnxOp, places: Sequence[int]) -> None:
+        self._compiled = compiled
+        self._op = op
+        self._places = places
+        self._free: deque[openvino.InferRequest] = deque()
+
+    def __call__(self, *inputs: Any) -> Outputs:
+        arrays = self._op.arrays(inputs)
+        try:
+            request = self._free.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        try:
+            feeds = {place: _contiguous(array) for place, array in zip(self._places, arrays, strict=True)}
+            # inputs are shared, since the call ends before the caller goes on; outputs are copied, since the next
+            # call of this request overwrites them
+            results = request.infer(feeds, share_inputs=True, share_outputs=False)
+            return tuple(results[i] for i in range(len(self._op.outputs)))
+        finally:
+            self._free.append(request)
+
+
+def _places(compiled: openvino.CompiledModel, op: OnnxOp) -> list[int]:
+    """Each of the op's inputs as an index of the compiled model's, which need not keep the order.
+
+    Raises:
+        RuntimeError: the conversion dropped an input.
+    """
+    index = {name: i for i, port in enumerate(compiled.inputs) for name in port.get_names()}
+    dropped = [name for name in op.inputs if name not in index]
+    if dropped:
+        raise RuntimeError(f"the conversion dropped the input {dropped[0]!r}")
+    return [index[name] for name in op.inputs]
+
+
+def _contiguous(array: Any) -> Any:
+    return np.ascontiguousarray(array) if array.ndim else array  # ascontiguousarray would add a dimension
+
+
+def _reason(error: BaseException) -> str:
+    """The line of OpenVINO's message that says what is wrong: it comes after places in C++ sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (telling or lines or [type(error).__name__])[0]

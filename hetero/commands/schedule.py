@@ -1,0 +1,44 @@
+"""``hetero schedule``: the scheduler alone, on a problem in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from hetero.commands.options import LimitTexts, ObjectiveName, limit_numbers
+from hetero.errors import ArgumentError, ProblemError, UnknownNameError
+
+if TYPE_CHECKING:
+    from hetero.schedule.schedule import Objective
+
+__all__ = ["command"]
+
+
+def command(
+    problem: Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="The scheduling problem.")],
+    objective: ObjectiveName = "latency",
+    budget: Annotated[float, typer.Option("--budget", metavar="SECONDS", help="Time for solving.")] = 10.0,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="A budget of search steps: makes a run repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the search's random choices.")] = 0,
+    limit: LimitTexts = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the schedule as JSON.")] = None,
+) -> None:
+    """Solve a scheduling problem: a schedule, with a proven bound."""
+    from hetero.schedule.command import run_file
+    from hetero.schedule.schedule import OBJECTIVES
+
+    if objective not in OBJECTIVES:
+        raise UnknownNameError("objective", objective, OBJECTIVES)
+    if not budget >= 0:
+        raise ArgumentError(f"--budget {budget}: expected a number of seconds >= 0")
+    try:
+        summary = run_file(
+            problem, cast("Objective", objective), budget, steps, seed, limit_numbers(limit), out
+        )
+    except OSError as error:
+        raise ProblemError(f"cannot write {out}: {error.strerror or error}") from error
+    typer.echo(summary)

@@ -1,0 +1,132 @@
+"""The error of a whole pipeline under a choice of executables, and which node it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from hetero.cost.difference import relative_l2
+from hetero.cost.interpret import interpret
+from hetero.cost.record import Call, Recording, References, failed, run_reference
+from hetero.errors import DeviceError
+from hetero.graph import Graph, Node
+from hetero.ops.base import Outputs, Run
+
+__all__ = ["Culprit", "PipelineError", "pipeline_error", "relative_l2"]
+
+_C = TypeVar("_C")
+ExecutableFor: TypeAlias = Callable[[str, _C], Run | None]
+"""Path and choice to a plain function of host values (``host_run``); None where the choice is the
+reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """A node whose outputs are farther from the recorded ones than its inputs were."""
+
+    path: str
+    error: float
+    inputs_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineError:
+    """The largest relative L2 difference of the final outputs, and who is to blame, the first suspect first.
+
+    Suspects are the nodes that do not run by the reference and added error of their own, in the order of how
+    much they added; of equals (two that change a text, say) the one that ran first.
+    """
+
+    error: float
+    culprits: tuple[Culprit, ...]
+
+
+def pipeline_error(
+    graph: Graph, choices: Mapping[str, _C], recording: Recording, executable_for: ExecutableFor[_C]
+) -> PipelineError:
+    """Run the graph on the recorded samples, node by node, as chosen, and compare the final outputs.
+
+    A node that runs by the reference on inputs that are exactly recorded ones is not run again: its recorded
+    outputs are used. Nodes without a choice run by the reference.
+
+    Raises:
+        NodeError: a node raised; it names the node by its path, and what was raised is its cause.
+        DeviceError: an engine failed.
+    """
+    replay = _Replay(choices, recording, executable_for)
+    errors = [
+        relative_l2(recording.outputs[number], interpret(graph, sample, replay.begin(number)))
+        for number, sample in enumerate(recording.samples)
+    ]
+    return PipelineError(max(errors, default=0.0), replay.culprits())
+
+
+class _Replay:
+    def __init__(
+        self, choices: Mapping[str, _C], recording: Recording, executable_for: Callable[[str, _C], Run | None]
+    ) -> None:
+        chosen = {path: executable_for(path, choice) for path, choice in choices.items()}
+        self._runs = {path: run for path, run in chosen.items() if run is not None}
+        self._recorded = recording.calls
+        self._references = References()
+        self._sample = 0
+        self._position: dict[str, int] = {}
+        self._worst: dict[str, Culprit] = {}
+
+    def begin(self, sample: int) -> Callable[[str, Node, tuple[Any, ...]], Outputs | None]:
+        self._sample, self._position = sample, {}
+        return self._run
+
+    def culprits(self) -> tuple[Culprit, ...]:
+        # The dict is in the order of first runs, and sorting keeps the order of equals.
+        guilty = [c for c in self._worst.values() if c.error > 0 and c.error > c.inputs_error]
+        return tuple(sorted(guilty, key=lambda c: -_added(c)))
+
+    def _run(self, path: str, node: Node, inputs: tuple[Any, ...]) -> Outputs | None:
+        if node.op.subgraphs:
+            return None
+        chosen = self._runs.get(path)
+        peer = self._peer(path)
+        if chosen is None:
+            recorded = self._same_inputs(path, inputs, peer)
+            if recorded is not None:
+                return recorded.outputs
+            return run_reference(self._references, path, node, inputs)
+        try:
+            outputs = tuple(chosen(*inputs))
+        except DeviceError:
+            raise
+        except Exception as error:  # whatever the node's code raises is the error's cause
+            raise failed(path, node, error) from error
+        if peer is not None:
+            self._suspect(path, relative_l2(peer.inputs, inputs), relative_l2(peer.outputs, outputs))
+        return outputs
+
+    def _peer(self, path: str) -> Call | None:
+        """The recorded call that stands where this one does: as many calls of the path after the sample's
+        first."""
+        calls = [call for call in self._recorded.get(path, ()) if call.sample == self._sample]
+        position = self._position.get(path, 0)
+        self._position[path] = position + 1
+        return calls[position] if position < len(calls) else None
+
+    def _same_inputs(self, path: str, inputs: tuple[Any, ...], peer: Call | None) -> Call | None:
+        """A recorded call on exactly these inputs. The peer is it, unless something changed before: then a
+        map may have an item more or less, and others have moved."""
+        if peer is not None and relative_l2(peer.inputs, inputs) == 0:
+            return peer
+        return next((c for c in self._recorded.get(path, ()) if relative_l2(c.inputs, inputs) == 0), None)
+
+    def _suspect(self, path: str, inputs_error: float, error: float) -> None:
+        new = Culprit(path, error, inputs_error)
+        old = self._worst.setdefault(path, new)
+        if _added(new) > _added(old):
+            self._worst[path] = new
+
+
+def _added(culprit: Culprit) -> float:
+    """The error that the node added to that of its inputs; none can be told where those are all wrong
+    already."""
+    return 0.0 if math.isinf(culprit.inputs_error) else culprit.error - culprit.inputs_error

@@ -1,0 +1,97 @@
+"""How far a value is from the reference's."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hetero.values import digest_of
+
+__all__ = ["relative_l2"]
+
+
+def relative_l2(reference: Any, found: Any) -> float:
+    """The largest relative L2 difference of a float output, ``||found - reference|| / ||reference||``.
+
+    Outputs may be nested in lists, tuples and dicts. A list of floats is one vector. Everything that is not a
+    float (integers, texts, truth values) has to be equal: the difference is infinite where it is not, and
+    where the structure or a shape differs, or one has a NaN or an infinity where the other does not.
+
+    >>> relative_l2([3.0, 4.0], [3.0, 4.5])
+    0.1
+    >>> relative_l2(("text", 1.0), ("test", 1.0))
+    inf
+    """
+    if reference is found:
+        return 0.0
+    reference_vector, found_vector = _vector(reference), _vector(found)
+    if reference_vector is not None and found_vector is not None:
+        return _vector_l2(reference_vector, found_vector)
+    if isinstance(reference, np.ndarray) or isinstance(found, np.ndarray):
+        return _other_arrays(reference, found)
+    if isinstance(reference, Mapping) and isinstance(found, Mapping):
+        if list(map(str, reference)) != list(map(str, found)):
+            return math.inf
+        return _largest(reference.values(), found.values())
+    if isinstance(reference, list | tuple) and isinstance(found, list | tuple):
+        return _largest(reference, found) if len(reference) == len(found) else math.inf
+    if dataclasses.is_dataclass(reference) and type(reference) is type(found):
+        names = [field.name for field in dataclasses.fields(reference)]
+        return _largest([getattr(reference, n) for n in names], [getattr(found, n) for n in names])
+    return 0.0 if _equal(reference, found) else math.inf
+
+
+def _vector(value: Any) -> np.ndarray[Any, Any] | None:
+    """Floats as one array: a float array, a float, a list of floats; None for anything else."""
+    if isinstance(value, np.ndarray | np.generic):
+        # bfloat16 and the 8-bit floats are of no NumPy kind: they carry the kind of raw bytes, and a name
+        inexact = value.dtype.kind in "fc" or "float" in value.dtype.name
+        return np.asarray(value) if inexact else None
+    if isinstance(value, float | complex):
+        return np.asarray(value)
+    if isinstance(value, list | tuple) and value and all(isinstance(v, float | np.floating) for v in value):
+        return np.asarray(value, np.float64)
+    return None
+
+
+def _vector_l2(reference: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> float:
+    if reference.shape != found.shape:
+        return math.inf
+    wide = np.complex128 if "c" in (reference.dtype.kind, found.dtype.kind) else np.float64
+    a, b = reference.astype(wide).ravel(), found.astype(wide).ravel()
+    finite = np.isfinite(a)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(b[finite]).all():
+        return math.inf
+    a, b = a[finite], b[finite]
+    difference, size = float(np.linalg.norm(b - a)), float(np.linalg.norm(a))
+    if difference == 0:
+        return 0.0
+    return difference / size if size > 0 else math.inf
+
+
+def _other_arrays(reference: Any, found: Any) -> float:
+    """Arrays of integers, truth values, texts or objects."""
+    if not isinstance(reference, np.ndarray) or not isinstance(found, np.ndarray):
+        return math.inf
+    if reference.shape != found.shape:
+        return math.inf
+    if reference.dtype == object and found.dtype == object:
+        return _largest(reference.ravel().tolist(), found.ravel().tolist())
+    return 0.0 if np.array_equal(reference, found) else math.inf
+
+
+def _largest(reference: Any, found: Any) -> float:
+    return max(map(relative_l2, reference, found), default=0.0)
+
+
+def _equal(reference: Any, found: Any) -> bool:
+    if reference is found:
+        return True
+    try:
+        return bool(reference == found)
+    except (TypeError, ValueError):  # values that hold arrays have no truth value: their content decides
+        return digest_of(reference) == digest_of(found)

@@ -1,0 +1,40 @@
+"""Files that are either the old one or the new one, never half of each; and where hetero keeps its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+__all__ = ["cache_directory", "write_atomically"]
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``, or leave it as it was (a full disk, a crash, Ctrl-C).
+
+    The new bytes are on the disk before the name changes hands: the temporary file is in the same folder, since
+    a rename is atomic within one file system only.
+    """
+    target = Path(path)
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def cache_directory() -> Path:
+    """Where profiles and exported models are kept: ``$HETERO_CACHE``, else the user's cache directory."""
+    chosen = os.environ.get("HETERO_CACHE")
+    if chosen:
+        directory = Path(chosen)
+    else:
+        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hetero"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

@@ -1,0 +1,176 @@
+"""The hardware as values: processors, the links between their memories, and the devices on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hetero.errors import ArgumentError, UnknownNameError
+
+if TYPE_CHECKING:
+    from hetero.device import DeviceInfo
+
+__all__ = ["Link", "Machine", "Processor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """A physical thing with capacity, shared by all devices on it.
+
+    ``cores`` is the capacity that tasks hold while they run: the cores this process may use, or 1 for a
+    device that runs one task at a time. ``memory_bytes`` None means unlimited or unknown.
+    ``idle_watts``, ``active_watts_per_core`` and ``dollars_per_hour`` are what energy and cost are computed
+    from; ``power_source`` and ``price_source`` say where they came from (measured, modelled, declared).
+    """
+
+    name: str
+    kind: str = "cpu"
+    cores: int = 1
+    memory_bytes: int | None = None
+    vendor: str = ""
+    model: str = ""
+    features: tuple[str, ...] = ()
+    memory_space: str = "host"
+    idle_watts: float = 0.0
+    active_watts_per_core: float = 0.0
+    power_source: str = "unknown"
+    dollars_per_hour: float = 0.0
+    price_source: str = "unknown"
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Between two memory spaces, in one direction: ``latency_s + nbytes / bytes_per_s``."""
+
+    source: str
+    target: str
+    latency_s: float
+    bytes_per_s: float
+    origin: str = "measured"
+
+    def seconds(self, nbytes: float) -> float:
+        return self.latency_s + nbytes / self.bytes_per_s
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Processors + devices + links: detected, loaded from a file, or made up for a what-if.
+
+    >>> m = Machine(processors=(Processor("cpu", cores=8),))
+    >>> m.processor("cpu").cores
+    8
+    >>> m.link("host", "gpu0") is None
+    True
+    """
+
+    processors: tuple[Processor, ...]
+    devices: tuple[DeviceInfo, ...] = ()
+    links: tuple[Link, ...] = ()
+    origin: str = field(default="declared", compare=False)
+
+    def __post_init__(self) -> None:
+        names = [p.name for p in self.processors]
+        for name in names:
+            if names.count(name) > 1:
+                raise ArgumentError(f"machine: processor {name!r} is listed twice; names must be unique")
+        for device in self.devices:
+            if device.processor not in names:
+                raise UnknownNameError(f"processor of device {device.name!r}", device.processor, names)
+
+    def processor(self, name: str) -> Processor:
+        for candidate in self.processors:
+            if candidate.name == name:
+                return candidate
+        raise UnknownNameError("processor", name, (p.name for p in self.processors))
+
+    def device(self, name: str) -> DeviceInfo:
+        for candidate in self.devices:
+            if candidate.name == name:
+                return candidate
+        raise UnknownNameError("device", name, (d.name for d in self.devices))
+
+    def processor_of(self, device: str) -> Processor:
+        return self.processor(self.device(device).processor)
+
+    def link(self, source: str, target: str) -> Link | None:
+        """The direct link between two memory spaces, or None."""
+        return next((k for k in self.links if (k.source, k.target) == (source, target)), None)
+
+    def with_links(self, *links: Link) -> Machine:
+        """The same machine with these links added or replaced."""
+        new = {(k.source, k.target): k for k in (*self.links, *links)}
+        return replace(self, links=tuple(new.values()))
+
+    def differences(self, other: Machine) -> list[str]:
+        """What is not the same for a plan: processors' models, cores and features, engines and their versions."""
+        found: list[str] = []
+        mine = {p.name: p for p in self.processors}
+        theirs = {p.name: p for p in other.processors}
+        for name in sorted({*mine, *theirs}):
+            a, b = mine.get(name), theirs.get(name)
+            if a is None or b is None:
+                found.append(f"processor {name} is {'missing' if b is None else 'new'}")
+                continue
+            for attribute in ("model", "cores", "features"):
+                if getattr(a, attribute) != getattr(b, attribute):
+                    found.append(
+                        f"{name}.{attribute}: {getattr(a, attribute)!r} -> {getattr(b, attribute)!r}"
+                    )
+        engines = {d.name: (d.version, d.driver) for d in self.devices}
+        others = {d.name: (d.version, d.driver) for d in other.devices}
+        for name in sorted(engines):
+            if name not in others:
+                found.append(f"device {name} is missing")
+            elif engines[name] != others[name]:
+                found.append(f"device {name}: version {engines[name][0]} -> {others[name][0]}")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "processors": [asdict(p) for p in self.processors],
+            "devices": [asdict(d) for d in self.devices],
+            "links": [asdict(k) for k in self.links],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Machine:
+        from hetero.device import DeviceInfo  # device.py needs Processor: one direction at import time
+
+        try:
+            return cls(
+                processors=tuple(Processor(**_tuples(p)) for p in data["processors"]),
+                devices=tuple(DeviceInfo(**_tuples(d)) for d in data.get("devices", ())),
+                links=tuple(Link(**k) for k in data.get("links", ())),
+                origin="loaded",
+            )
+        except (KeyError, TypeError) as error:
+            raise ArgumentError(f"not a machine file: {error}") from error
+
+    def save(self, path: str | Path) -> None:
+        from hetero.files import write_atomically
+
+        write_atomically(path, json.dumps(self.to_dict(), indent=1).encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Machine:
+        try:
+            data = json.loads(Path(path).read_text("utf-8"))
+        except ValueError as error:
+            raise ArgumentError(f"{path}: not a machine file: {error}") from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def detect(cls) -> Machine:
+        """This machine as this process may use it: affinity, cgroup quota and memory limit, devices found."""
+        from hetero.registry import detect_machine  # a door: the registry stands above this room
+
+        return detect_machine()
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

@@ -1,0 +1,371 @@
+"""Quantum circuits as operations: parameters in; expectation values or counts out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from hetero.errors import ArgumentError, ModelError, SpecError
+from hetero.ops.base import Op, Outputs, Run, Work
+from hetero.ops.circuit_features import CircuitFeatures, features_of, final_measurements, human_bytes
+from hetero.ops.circuit_files import read_circuit
+from hetero.values import Specs, TensorSpec, digest_of
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
+
+__all__ = ["MAX_QUBITS", "CircuitOp"]
+
+MAX_QUBITS = 32
+"""The widest circuit: its state vector, which is the reference of all other methods, takes 64 GiB."""
+
+_ALLOWED_NON_GATES = frozenset({"measure", "reset", "barrier", "delay", "if_else"})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CircuitOp(Op):
+    """A circuit with what is asked of it: expectation values of ``observables``, or ``shots`` samples.
+
+    Input ``parameters`` (none where the circuit has none): angles of shape (..., n) in the order of
+    ``circuit.parameters``. Output ``expectations``: float64 of shape (...,) for one observable, (..., k) for a
+    list of k. Output ``counts``: a dict from bit string (as Qiskit writes it: last register first, bit 0 on the
+    right, a space between registers) to the times it was seen; for a batch a list of dicts.
+
+    Build with `from_circuit`.
+    """
+
+    kind: ClassVar[str] = "circuit"
+
+    name: str
+    circuit: QuantumCircuit
+    observables: tuple[SparsePauliOp, ...]
+    scalar: bool
+    """One observable was given, not a list: the outputs have no axis for it."""
+    shots: int | None
+    seed: int | None
+    features: CircuitFeatures
+
+    @classmethod
+    def from_circuit(
+        cls,
+        circuit: QuantumCircuit | str | Any,
+        observables: Any = None,
+        shots: int | None = None,
+        name: str | None = None,
+        seed: int | None = None,
+    ) -> CircuitOp:
+        """Understand a circuit, or say why not, before any work.
+
+        ``circuit`` is a Qiskit circuit, OpenQASM 2 or 3 text, or the path of such a file. Exactly one of
+        ``observables`` (a Pauli string, Pauli, SparsePauliOp, or a list of them) and ``shots`` is given. The
+        same ``seed`` gives the same counts on the same device and variant.
+
+        Raises:
+            ArgumentError: not exactly one of observables and shots; shots not a positive integer.
+            ModelError: broken OpenQASM, an instruction that no simulator can run, observables that do not
+                fit, nothing measured, too many qubits.
+            MissingExtraError: qiskit is not installed.
+        """
+        source = read_circuit(circuit)
+        who = name or _identifier(source.name)
+        if (observables is None) == (shots is None):
+            raise ArgumentError(
+                f"circuit {who!r}: give exactly one of observables= (expectation values) and shots= (counts)"
+            )
+        # `initialize` is a reset and a state preparation: as two instructions each device knows them.
+        own = source.decompose("initialize") if "initialize" in source.count_ops() else source.copy()
+        _check_instructions(who, own)
+        features = features_of(own)
+        _check_width(who, features)
+        if shots is not None:
+            _check_shots(who, shots, seed, features)
+            return cls(who, own, (), False, int(shots), seed, features)
+        terms, scalar = _observables(who, observables, own.num_qubits)
+        if features.dynamic:
+            raise ModelError(
+                f"circuit {who!r} measures, resets or branches before its end: its final state is not one state "
+                "vector that observables= could be evaluated on; ask for shots= instead"
+            )
+        return cls(who, own, terms, scalar, None, None, features)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]  # computed: it follows from the circuit
+        return ("parameters",) if self.features.parameters else ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("expectations",) if self.shots is None else ("counts",)
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(
+            "circuit",
+            _content(self.circuit),
+            [str(p) for p in self.circuit.parameters],
+            [register.size for register in self.circuit.cregs],
+            [(o.paulis.to_labels(), o.coeffs.real) for o in self.observables],
+            self.scalar,
+            self.shots,
+            self.seed,
+        )
+
+    @cached_property
+    def final_measurements(self) -> Mapping[int, int] | None:
+        """Classical bit -> the qubit that it holds at the end; None where the circuit is dynamic."""
+        return final_measurements(self.circuit)
+
+    @cached_property
+    def unitary(self) -> QuantumCircuit:
+        """The circuit without its final measurements and classical bits, where it is not dynamic."""
+        from qiskit import QuantumCircuit
+
+        bare = QuantumCircuit(*self.circuit.qregs, global_phase=self.circuit.global_phase)
+        bare.add_bits([q for q in self.circuit.qubits if q not in set(bare.qubits)])
+        for instruction in self.circuit.data:
+            if instruction.operation.name not in ("measure", "reset"):
+                bare.append(
+                    instruction.operation, [self.circuit.find_bit(q).index for q in instruction.qubits], []
+                )
+        return bare
+
+    def check(self, node: str, specs: Specs) -> None:
+        from hetero.graph import specs_error
+
+        width = self.features.parameters
+        if len(specs) != len(self.inputs):
+            names = ", ".join(self.inputs) or "none: the circuit has no parameters"
+            raise SpecError(
+                f"node {node!r}: found {len(specs)} inputs, expected {len(self.inputs)} ({names})"
+            )
+        if not width:
+            return
+        (spec,) = specs
+        known = ", ".join(str(p) for p in self.circuit.parameters[:6]) + (", ..." if width > 6 else "")
+        expected = f"real numbers of shape (..., {width}): one angle in radians for each of {known}"
+        if not isinstance(spec, TensorSpec) or np.dtype(spec.dtype).kind not in "fiu":
+            raise SpecError(specs_error(node, "parameters", spec, expected))
+        if not spec.shape or spec.shape[-1] != width:
+            raise SpecError(specs_error(node, "parameters", spec, expected))
+
+    def load(self) -> Run:
+        from hetero.ops.circuit_reference import draw_counts, exact_expectations
+
+        def run(*inputs: Any) -> Outputs:
+            rows, shape = self.rows(inputs)
+            if self.shots is None:
+                bound = (self.unitary.assign_parameters(row) for row in rows)
+                values = [exact_expectations(circuit, self.observables) for circuit in bound]
+                return (self.pack_expectations(values, shape),)
+            generator = np.random.default_rng(self.seed)
+            bound = (self.circuit.assign_parameters(row) for row in rows)
+            return (self.pack_counts([draw_counts(c, self.shots, generator) for c in bound], shape),)
+
+        return run
+
+    def work(self, specs: Specs) -> Work:
+        """Of a state vector simulation: each gate reads and writes all amplitudes, once for each parameter set."""
+        spec = specs[0] if specs else None
+        sets = int(np.prod(spec.shape[:-1], dtype=np.int64)) if isinstance(spec, TensorSpec) else 1
+        features = self.features
+        amplitudes = 2.0 ** min(features.qubits, 1000)
+        terms = sum(len(observable) for observable in self.observables)
+        flops = (
+            features.statevector_flops + 8.0 * amplitudes * terms + float(self.shots or 0) * features.qubits
+        )
+        return Work(
+            flops=sets * flops,
+            nbytes=sets * 32.0 * amplitudes * (features.gates + terms + 1),
+            features=features.as_floats()
+            | {"sets": float(sets), "terms": float(terms), "shots": float(self.shots or 0)},
+        )
+
+    # What every device needs around its own simulation.
+
+    def rows(self, inputs: Sequence[Any]) -> tuple[np.ndarray, tuple[int, ...]]:
+        """The parameter sets as a float64 array (sets, n), and the leading shape to give the results.
+
+        Raises:
+            ArgumentError: the wrong number of angles, or one that is not finite.
+        """
+        width = self.features.parameters
+        if not width:
+            return np.zeros((1, 0)), ()
+        angles = np.asarray(inputs[0], dtype=np.float64)
+        who = f"circuit {self.name!r}"
+        if not angles.ndim or angles.shape[-1] != width:
+            raise ArgumentError(f"{who}: found angles of shape {angles.shape}, expected (..., {width})")
+        if not np.isfinite(angles).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(angles))[0])
+            raise ArgumentError(f"{who}: the angle at {place} is {angles[place]}, not a finite number")
+        return np.ascontiguousarray(angles.reshape(-1, width)), angles.shape[:-1]
+
+    def pack_expectations(self, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """Values of shape (sets, k) as the output's shape."""
+        table = np.asarray(values, np.float64).reshape(-1, len(self.observables))
+        return table[:, 0].reshape(shape) if self.scalar else table.reshape(*shape, len(self.observables))
+
+    def pack_counts(self, counts: Sequence[Mapping[int, int]], shape: tuple[int, ...]) -> Any:
+        """One mapping (value of the classical bits -> times seen) a set, as the output."""
+        written = [{self.bit_string(bits): n for bits, n in sorted(one.items())} for one in counts]
+        return _nest(written, shape)
+
+    def bit_string(self, bits: int) -> str:
+        """The key of a value of the classical bits, as Qiskit writes it."""
+        text = format(bits, f"0{self.features.clbits}b")
+        registers = self.circuit.cregs
+        if sum(register.size for register in registers) != len(text):  # loose or shared bits: no grouping
+            return text
+        parts, end = [], len(text)
+        for register in registers:
+            parts.append(text[end - register.size : end])
+            end -= register.size
+        return " ".join(reversed(parts))
+
+    def with_shots(self, shots: int) -> CircuitOp:
+        """The same sampling with another number of shots."""
+        _check_shots(self.name, shots, self.seed, self.features)
+        return replace(self, shots=shots)
+
+
+def _nest(flat: list[Any], shape: tuple[int, ...]) -> Any:
+    if not shape:
+        return flat[0]
+    step = int(np.prod(shape[1:], dtype=np.int64))
+    return [_nest(flat[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
+
+
+def _identifier(name: str) -> str:
+    """Qiskit numbers unnamed circuits within the process (``circuit-163``): that number means nothing."""
+    return "circuit" if name.startswith("circuit-") else name
+
+
+def _check_width(who: str, features: CircuitFeatures) -> None:
+    if not features.qubits:
+        raise ModelError(f"circuit {who!r} has no qubits")
+    if features.qubits > MAX_QUBITS:
+        raise ModelError(
+            f"circuit {who!r} has {features.qubits} qubits: its state vector would need "
+            f"{human_bytes(features.statevector_nbytes)}; at most {MAX_QUBITS} qubits "
+            f"({human_bytes(16 << MAX_QUBITS)}) can be checked against the exact state"
+        )
+
+
+def _check_shots(who: str, shots: object, seed: object, features: CircuitFeatures) -> None:
+    if not isinstance(shots, int | np.integer) or isinstance(shots, bool) or shots <= 0:
+        raise ArgumentError(f"circuit {who!r}: shots must be a positive integer, not {shots!r}")
+    if seed is not None and (not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0):
+        raise ArgumentError(f"circuit {who!r}: seed must be None or an integer >= 0, not {seed!r}")
+    if not features.measurements:
+        raise ModelError(
+            f"circuit {who!r} measures nothing, so shots have no counts: add measure_all(), or give observables="
+        )
+
+
+def _check_instructions(who: str, circuit: QuantumCircuit) -> None:
+    """Only what every exact method can be asked: unitary gates, measure, reset, and if_else on bits."""
+    from qiskit.circuit import Gate
+
+    for instruction in circuit.data:
+        operation = instruction.operation
+        if operation.name == "if_else":
+            if not isinstance(operation.condition, tuple):
+                raise ModelError(
+                    f"circuit {who!r}: if_else on a classical expression is not supported; "
+                    "use a condition (bit or register, value)"
+                )
+            for block in operation.blocks:
+                _check_instructions(who, block)
+        elif operation.name not in _ALLOWED_NON_GATES and not isinstance(operation, Gate):
+            raise ModelError(
+                f"circuit {who!r}: instruction {operation.name!r} is not supported; allowed are gates, "
+                f"{', '.join(sorted(_ALLOWED_NON_GATES))}"
+            )
+        elif isinstance(operation, Gate) and operation.definition is None and not _has_matrix(operation):
+            raise ModelError(
+                f"circuit {who!r}: gate {operation.name!r} has neither a definition nor a matrix, so no simulator "
+                "can run it"
+            )
+
+
+def _has_matrix(gate: Any) -> bool:
+    return hasattr(gate, "__array__")
+
+
+def _observables(who: str, given: Any, qubits: int) -> tuple[tuple[SparsePauliOp, ...], bool]:
+    from qiskit.exceptions import QiskitError
+    from qiskit.quantum_info import SparsePauliOp
+
+    many = isinstance(given, list | tuple | np.ndarray)
+    if many and not len(given):
+        raise ArgumentError(f"circuit {who!r}: observables is empty")
+    found = []
+    for index, one in enumerate(given if many else [given]):
+        where = f"circuit {who!r}, observable {index}"
+        try:
+            observable = SparsePauliOp(one)
+        except (QiskitError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{where}: {one!r} is not an observable; use a Pauli string such as {'Z' * qubits!r}, a Pauli or "
+                f"a SparsePauliOp ({error})"
+            ) from error
+        if observable.num_qubits != qubits:
+            found_on = f"is on {observable.num_qubits} qubits, the circuit on {qubits}"
+            raise ModelError(f"{where} {found_on}; give one letter a qubit, I where nothing is observed")
+        if observable.coeffs.dtype == object or not np.isfinite(observable.coeffs).all():
+            raise ModelError(f"{where}: its coefficients must be finite numbers")
+        if np.abs(observable.coeffs.imag).max(initial=0) > 1e-12:
+            raise ModelError(f"{where} is not Hermitian: its coefficients must be real")
+        found.append(observable.simplify())
+    return tuple(found), not many
+
+
+def _content(circuit: QuantumCircuit) -> list[Any]:
+    """All that decides what a circuit does, as plain values: QPY's bytes differ between versions."""
+    place = circuit.find_bit
+    return [
+        circuit.num_qubits,
+        circuit.num_clbits,
+        _number(circuit.global_phase),
+        [
+            (
+                _operation(instruction.operation, circuit),
+                [place(q).index for q in instruction.qubits],
+                [place(c).index for c in instruction.clbits],
+            )
+            for instruction in circuit.data
+        ],
+    ]
+
+
+def _operation(operation: Any, circuit: QuantumCircuit) -> list[Any]:
+    blocks = getattr(operation, "blocks", ())
+    if blocks:
+        target, value = operation.condition
+        bits = list(target) if hasattr(target, "__len__") else [target]
+        condition = ([circuit.find_bit(bit).index for bit in bits], int(value))
+        return [operation.name, condition, [_content(block) for block in blocks]]
+    # A gate of the user, or one that keeps an operator aside from its parameters, is what it is made of.
+    plain = (
+        operation.name in {*_ALLOWED_NON_GATES, "unitary"}
+        or operation.base_class.__module__.startswith("qiskit.circuit.library.standard_gates")
+        or operation.definition is None
+    )
+    return [
+        operation.name,
+        operation.num_qubits,
+        getattr(operation, "ctrl_state", None),
+        [_number(p) for p in operation.params],
+        None if plain else _content(operation.definition),
+    ]
+
+
+def _number(value: Any) -> Any:
+    """A gate's parameter as a plain value: a number, a matrix, or an expression written out in full."""
+    if isinstance(value, np.ndarray):
+        return value
+    return complex(value) if isinstance(value, int | float | complex | np.number) else str(value)

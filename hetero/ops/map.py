@@ -1,0 +1,62 @@
+"""A sub-graph run once for each item of a list whose length is known only when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hetero.errors import SpecError
+from hetero.ops.base import Op, Run
+from hetero.values import ContainerSpec, Specs, TensorSpec, digest_of
+
+if TYPE_CHECKING:
+    from hetero.graph import Graph
+
+__all__ = ["MapOp", "items_of"]
+
+
+class MapOp(Op):
+    """``[item_graph(item, *closure) for item in items]``.
+
+    Inputs are the items (a list, a tuple, or an array's first axis) and the traced values that the item graph closes
+    over; the item graph's inputs are one item and then the same values in the same order. The output is one list.
+    """
+
+    kind = "map"
+    outputs = ("items",)
+
+    def __init__(self, item: Graph, name: str = "map") -> None:
+        self.item = item
+        self.name = name
+        self.inputs = ("items", *(parameter.name for parameter in item.inputs[1:]))
+
+    @property
+    def subgraphs(self) -> Mapping[str, Graph]:
+        return MappingProxyType({"": self.item})
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of("map", self.item.digest)
+
+    def check(self, node: str, specs: Specs) -> None:
+        first = specs[0]
+        if isinstance(first, TensorSpec) and first.shape:
+            return
+        if isinstance(first, ContainerSpec) and first.type in ("list", "tuple"):
+            return
+        raise SpecError(
+            f"node {node!r}, input 'items': found {first}, expected a list, a tuple or an array with a first axis"
+        )
+
+    def load(self) -> Run:
+        item = self.item
+        return lambda items, *closure: ([item.run(x, *closure) for x in items_of(items)],)
+
+
+def items_of(items: Any) -> Sequence[Any]:
+    """The items that a map runs over: those of a list or tuple, or the slices along an array's first axis."""
+    return list(items) if isinstance(items, np.ndarray) else items

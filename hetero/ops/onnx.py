@@ -1,0 +1,191 @@
+"""An ONNX model as an operation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hetero.errors import MissingExtraError, ModelError
+from hetero.files import cache_directory, write_atomically
+from hetero.ops.base import Op, Outputs, Run, Work
+from hetero.ops.onnx_file import OnnxFile, initializers_of, tensor_nbytes
+from hetero.ops.ports import Port, as_arrays, check_ports
+from hetero.values import Specs
+
+if TYPE_CHECKING:
+    import onnx
+
+    from hetero.ops.onnx_work import Inference
+
+__all__ = ["OnnxOp"]
+
+
+class OnnxOp(Op):
+    """An ONNX model: inputs are its graph's inputs that no initialiser fills, outputs its graph's outputs.
+
+    The reference run is ONNX Runtime on the CPU in the model's own precision.
+
+    >>> op = OnnxOp.from_model("det.onnx")                      # doctest: +SKIP
+    >>> op.inputs, op.input_ports[0].shape                      # doctest: +SKIP
+    (('x',), ('batch', 3, 'height', 'width'))
+    """
+
+    kind = "onnx"
+
+    def __init__(self, file: OnnxFile, name: str) -> None:
+        model = file.parse()
+        self.file = file
+        self.name = name
+        weights = {tensor.name for tensor in model.graph.initializer}
+        given = [value for value in model.graph.input if value.name not in weights]
+        self.input_ports = tuple(_port(value, file.where) for value in given)
+        self.output_ports = tuple(_port(value, file.where) for value in model.graph.output)
+        self.inputs = tuple(port.name for port in self.input_ports)
+        self.outputs = tuple(port.name for port in self.output_ports)
+        self.weights_nbytes = sum(map(tensor_nbytes, initializers_of(model.graph)))
+        self._inferences: dict[Specs, Inference | None] = {}
+
+    @classmethod
+    def from_model(cls, source: str | os.PathLike[str] | bytes, name: str | None = None) -> OnnxOp:
+        """Read a model from its path or its bytes, executing nothing.
+
+        ``name`` is what its nodes are called; without one it is the file's stem, or the graph's name.
+
+        Raises:
+            ModelError: the file cannot be read, is not an ONNX model, takes something other than tensors, or keeps
+                data outside of its folder.
+            MissingExtraError: the onnx package is not installed.
+        """
+        if isinstance(source, bytes | bytearray | memoryview):
+            file = OnnxFile(content=bytes(source))
+            return cls(file, name or file.parse().graph.name or "onnx")
+        path = Path(source).absolute()
+        return cls(OnnxFile(path=path), name or path.stem)
+
+    @cached_property
+    def digest(self) -> str:
+        return self.file.digest
+
+    def check(self, node: str, specs: Specs) -> None:
+        check_ports(node, self.input_ports, specs)
+
+    def arrays(self, values: Sequence[Any]) -> list[Any]:
+        """Input values as engines take them: arrays, plain numbers turned into scalars of the right dtype."""
+        return as_arrays(self.input_ports, values)
+
+    def load(self) -> Run:
+        """The reference run: ONNX Runtime on the CPU at its default optimisation, threads that never spin.
+
+        Raises:
+            ModelError: ONNX Runtime does not accept the model.
+            MissingExtraError: onnxruntime is not installed.
+        """
+        try:
+            import onnxruntime
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"the reference run of {self.name!r}", "onnxruntime", "onnx") from error
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = _usable_cores()
+        for group in ("intra_op", "inter_op"):  # a spinning pool slows down every engine beside it
+            options.add_session_config_entry(f"session.{group}.allow_spinning", "0")
+        try:
+            session = onnxruntime.InferenceSession(
+                self.file.source, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its errors share no base class but this one; the cause is kept
+            raise ModelError(f"{self.file.where}: ONNX Runtime does not accept the model: {error}") from error
+        names, outputs = self.inputs, list(self.outputs)
+
+        def run(*values: Any) -> Outputs:
+            return tuple(session.run(outputs, dict(zip(names, self.arrays(values), strict=True))))
+
+        return run
+
+    def work(self, specs: Specs) -> Work | None:
+        """FLOPs and bytes by shape inference; None where shapes depend on the data."""
+        found = self._inferred(specs)
+        return found.work if found is not None else None
+
+    def output_specs(self, specs: Specs) -> Specs | None:
+        """Specs of the outputs for inputs of these specs; None where they depend on the data."""
+        found = self._inferred(specs)
+        return found.outputs if found is not None else None
+
+    def _inferred(self, specs: Specs) -> Inference | None:
+        from hetero.ops.onnx_work import infer
+
+        if specs not in self._inferences:  # a planner asks again and again for the same few shapes
+            self._inferences[specs] = infer(self.file.parse(), self.input_ports, specs)
+        return self._inferences[specs]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An op travels with its model's bytes: the process or machine that gets it may not see the same files."""
+        if self.file.path is None:
+            return _from_bytes, (self.file.content, self.name)
+        folder = self.file.path.parent
+        files = {name: (folder / name).read_bytes() for name in (self.file.path.name, *self.file.companions)}
+        return _from_files, (str(self.file.path), files, self.digest, self.name)
+
+
+def _from_bytes(content: bytes, name: str) -> OnnxOp:
+    return OnnxOp(OnnxFile(content=content), name)
+
+
+def _from_files(path: str, files: dict[str, bytes], digest: str, name: str) -> OnnxOp:
+    """The op whose first file is the model: read from its path where the same file is there, else unpacked."""
+    here = OnnxFile(path=Path(path))
+    if Path(path).is_file() and here.digest == digest:
+        op = OnnxOp(here, name)
+    elif len(files) == 1:
+        op = OnnxOp(OnnxFile(content=next(iter(files.values()))), name)
+    else:
+        folder = cache_directory() / "models" / digest
+        for relative, content in files.items():
+            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / relative, content)
+        op = OnnxOp(OnnxFile(path=folder / next(iter(files))), name)
+    op.__dict__["digest"] = (
+        digest  # what the sender computed: a model's identity does not depend on how it travels
+    )
+    return op
+
+
+def _port(value: onnx.ValueInfoProto, where: str) -> Port:
+    """The port of a graph input or output.
+
+    Raises:
+        ModelError: it is no tensor (a sequence, a map, an optional).
+    """
+    from onnx import helper
+
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        raise ModelError(
+            f"{where}: {value.name!r} is a {(kind or 'value without a type').removesuffix('_type')}; "
+            "expected a tensor"
+        )
+    tensor = value.type.tensor_type
+    if not tensor.elem_type:
+        raise ModelError(f"{where}: {value.name!r} is a tensor without an element type")
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
+    if not tensor.HasField("shape"):
+        return Port(value.name, dtype, None)
+    return Port(
+        value.name,
+        dtype,
+        tuple(d.dim_value if d.dim_value > 0 else (d.dim_param or None) for d in tensor.shape.dim),
+    )
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on; ONNX Runtime alone counts those of the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

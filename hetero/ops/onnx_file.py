@@ -1,0 +1,164 @@
+"""ONNX files: read without executing anything, and confined to the model's own folder.
+
+A model may keep weights in other files ("external data"), named by paths inside the model. A model is data from
+elsewhere, so a path that leaves its folder is refused: it could read any file of the user.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hetero.errors import MissingExtraError, ModelError
+from hetero.values import digest_of
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["OnnxFile", "graphs_of", "initializers_of", "tensor_nbytes"]
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A model on disk (``path``) or in memory (``content``); exactly one of them is given."""
+
+    path: Path | None = None
+    content: bytes | None = None
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return str(self.path) if self.path is not None else f"{len(self.content or b'')} bytes"
+
+    @property
+    def source(self) -> str | bytes:
+        """What engines load it from: a path lets them map weights instead of copying them."""
+        return str(self.path) if self.path is not None else self.content or b""
+
+    def read(self) -> bytes:
+        """The model's own bytes, without external data."""
+        if self.path is None:
+            return self.content or b""
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+
+    def parse(self) -> onnx.ModelProto:
+        """The model's structure; external data stays in its files.
+
+        Raises:
+            ModelError: not an ONNX model, or its external data is missing or outside of its folder.
+            MissingExtraError: the onnx package is not installed.
+        """
+        try:
+            import onnx
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("reading a model", "onnx", "onnx") from error
+        from google.protobuf.message import DecodeError
+
+        content = self.read()
+        try:
+            model = onnx.load_model_from_string(content)
+        except DecodeError as error:
+            start = content[:8].hex(" ") or "nothing"
+            raise ModelError(
+                f"{self.where}: not an ONNX model: found {len(content)} bytes that begin with {start}; "
+                "the file is corrupt, incomplete or of another format"
+            ) from error
+        if not model.graph.output:
+            raise ModelError(
+                f"{self.where}: not an ONNX model: found no graph with outputs in {len(content)} bytes"
+            )
+        for tensor in initializers_of(model.graph):
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                self._confine(tensor)
+        return model
+
+    def _confine(self, tensor: onnx.TensorProto) -> None:
+        """Refuse external data that is not in the model's folder or is too short."""
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        location = entries.get("location", "")
+        if self.path is None:
+            raise ModelError(
+                f"{self.where}: tensor {tensor.name!r} keeps its data in {location!r}; a model given as bytes has no "
+                "folder: give its path"
+            )
+        folder = self.path.resolve().parent
+        target = (folder / location).resolve()
+        if not location or not target.is_relative_to(folder):
+            raise ModelError(
+                f"{self.where}: tensor {tensor.name!r} keeps its data in {location!r}, outside of the model's folder"
+            )
+        needed = int(entries.get("offset", 0)) + int(entries.get("length", 0))
+        found = target.stat().st_size if target.is_file() else -1
+        if found < needed:
+            state = "is missing" if found < 0 else f"has {found} bytes, expected at least {needed}"
+            raise ModelError(f"{self.where}: external data {location!r} of tensor {tensor.name!r} {state}")
+
+    @cached_property
+    def companions(self) -> tuple[str, ...]:
+        """Names of the files that hold external data, relative to the model's folder."""
+        if self.path is None:
+            return ()
+        return tuple(
+            dict.fromkeys(
+                entry.value
+                for tensor in initializers_of(self.parse().graph)
+                for entry in tensor.external_data
+                if entry.key == "location"
+            )
+        )
+
+    @property
+    def digest(self) -> str:
+        """Content hash of the model's file and of its external data; large files are hashed once a process."""
+        if self.path is None:
+            return digest_of("onnx", self.content)
+        folder = self.path.parent
+        return digest_of(
+            "onnx", [_file_digest(path) for path in (self.path, *(folder / c for c in self.companions))]
+        )
+
+
+_DIGESTS: dict[tuple[str, int, int], str] = {}
+"""Digests of files by path, modification time (ns) and size (bytes)."""
+
+
+def _file_digest(path: Path) -> str:
+    state = os.stat(path)
+    key = (str(path), state.st_mtime_ns, state.st_size)
+    if key not in _DIGESTS:
+        _DIGESTS[key] = digest_of(path.read_bytes())
+    return _DIGESTS[key]
+
+
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and, after it, the graphs inside its If, Loop and Scan nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                yield from graphs_of(inner)
+
+
+def initializers_of(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every weight: initialisers and tensors held by Constant nodes, those of inner graphs too."""
+    for inner in graphs_of(graph):
+        yield from inner.initializer
+        for node in inner.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+
+
+def tensor_nbytes(tensor: onnx.TensorProto) -> int:
+    """Bytes of a tensor by its dims and type, whether or not its data is at hand."""
+    from onnx import helper
+
+    return math.prod(map(int, tensor.dims)) * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)

@@ -1,0 +1,232 @@
+"""The planner's doors: pipeline + samples -> plan. The steps themselves are in ``hetero.planning``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hetero.arguments import Args
+from hetero.cost.progress import Progress
+from hetero.cost.store import ProfileStore
+from hetero.errors import ArgumentError, UnknownNameError
+from hetero.graph import Graph
+from hetero.limits import Limits
+from hetero.machine import Machine
+from hetero.planning.decide import decide
+from hetero.planning.selection import Selection, known_words, select
+from hetero.plans import Plan, Request
+from hetero.registry import detect_machine, devices, rows
+from hetero.schedule.schedule import OBJECTIVES
+from hetero.tracing import Callee, Pipeline
+from hetero.values import to_host
+
+__all__ = ["frontier", "load_plan", "plan"]
+
+
+def plan(
+    pipeline: Pipeline | Callee | Graph,
+    /,
+    *sample: Any,
+    objective: str = "latency",
+    limits: Limits | None = None,
+    allow: str | Iterable[str] | None = None,
+    deny: str | Iterable[str] | None = None,
+    machine: Machine | None = None,
+    calibrate: Sequence[Any] = (),
+    budget_s: float | None = None,
+    progress: Progress | None = None,
+    store: ProfileStore | None = None,
+    **named: Any,
+) -> Plan:
+    """Decide where and how every node of a pipeline runs, from measurements, with a proven bound.
+
+    Options are measured on the sample (and kept: planning the same again measures nothing), then one scheduling
+    problem is solved, and the outputs of what it chose are compared with the reference's.
+
+    Args:
+        pipeline: a pipeline, a single node, or a graph.
+        sample: one call's arguments; further ones may be given by name. It fixes dtypes, ranks and costs, not sizes.
+        objective: ``latency`` (seconds of one request), ``throughput`` (seconds between results in steady state),
+            ``energy`` or ``cost``.
+        limits: upper limits on one request; an error limit of 1e-4 holds where none is given.
+        allow, deny: names of devices, engines, processors, vendors or suppliers.
+        machine: instead of this one.
+        calibrate: more samples, each one input or an ``ht.args(...)``; errors and the lengths of maps are learned on
+            them too, and costs are the mean over all samples.
+        budget_s: seconds for measuring and solving; what is not measured by then is taken from the prior, and the
+            plan says so. Running the sample once by the references, and once as planned to compare, is not bounded by it.
+        progress: is told how far measuring is.
+        store: the profile store; the one in the user's cache directory without it.
+
+    Raises:
+        InfeasibleError: no choice satisfies the limits; names the limit that binds and by how much.
+        SpecError: the sample does not fit a node; names node, input, found and expected.
+        UnknownNameError: a word of ``allow`` or ``deny`` that nothing has; lists all.
+
+    >>> import hetero as ht
+    >>> @ht.node
+    ... def double(x):
+    ...     return 2 * x
+    >>> with ht.plan(double, 1) as plan:
+    ...     plan(21)
+    42
+    """
+    started = time.perf_counter()
+    graph = graph_of(pipeline)
+    request = Request(_objective(objective), _limits(limits), Selection.of(allow, deny))
+    deadline = None if budget_s is None else started + _seconds("budget_s", budget_s)
+    samples = _samples(graph, sample, named, calibrate)
+    usable = usable_machine(machine, request.selection)
+    with _using(store) as opened:
+        return decide(graph, usable, request, samples, opened, deadline=deadline, progress=progress)
+
+
+def usable_machine(machine: Machine | None, selection: Selection) -> Machine:
+    """The devices to choose from: those of the machine (this one without it) that the selection leaves.
+
+    Teaching devices are there for whoever names them.
+    """
+    known = rows()
+    named = {*(selection.allow or ()), *selection.deny}
+    teaching = any({row.engine, row.device} & named for row in known if row.teaching)
+    statuses = devices()
+    found = machine if machine is not None else detect_machine(teaching=teaching)
+    return select(found, selection, known_words(found, known, statuses), statuses)
+
+
+def graph_of(pipeline: Pipeline | Callee | Graph) -> Graph:
+    """The graph of what a user hands in: a pipeline is traced, a single node becomes a pipeline of itself.
+
+    Raises:
+        ArgumentError: it is none of these.
+    """
+    if isinstance(pipeline, Graph):
+        return pipeline
+    if isinstance(pipeline, Callee):
+        return _alone(pipeline)
+    if isinstance(pipeline, Pipeline):
+        return pipeline.trace()
+    hint = "; decorate it with @ht.pipeline" if callable(pipeline) else ""
+    raise ArgumentError(f"expected a pipeline, a node or a graph, found {type(pipeline).__name__}{hint}")
+
+
+def _alone(callee: Callee) -> Graph:
+    from hetero.graph import INPUT, REQUIRED, Input, Node, Pack, Ref
+
+    op = callee.op
+    inputs = tuple(Input(name, op.defaults.get(name, REQUIRED)) for name in op.inputs)
+    node = Node(op.name, op, tuple(Ref(INPUT, i) for i in range(len(inputs))))
+    outputs = tuple(Ref(op.name, i) for i in range(len(op.outputs)))
+    return Graph(op.name, inputs, (node,), outputs[0] if len(outputs) == 1 else Pack("tuple", outputs))
+
+
+def _objective(objective: str) -> str:
+    if objective not in OBJECTIVES:
+        raise UnknownNameError("objective", objective, OBJECTIVES)
+    return objective
+
+
+def _limits(limits: Limits | None) -> Limits:
+    if limits is None:
+        return Limits()
+    if not isinstance(limits, Limits):
+        raise ArgumentError(
+            f"limits={limits!r}: expected ht.Limits(latency_s=, joules=, dollars=, error=, memory_bytes=)"
+        )
+    return limits
+
+
+def _seconds(name: str, value: float) -> float:
+    if not isinstance(value, int | float) or not value >= 0:
+        raise ArgumentError(f"{name}={value!r}: expected a number of seconds >= 0")
+    return float(value)
+
+
+def _samples(
+    graph: Graph, sample: Sequence[Any], named: dict[str, Any], calibrate: Sequence[Any]
+) -> tuple[tuple[Any, ...], ...]:
+    """All samples as values of the graph's inputs: the first is the call's own."""
+    first = sample[0] if len(sample) == 1 and isinstance(sample[0], Args) else Args(tuple(sample), named)
+    if isinstance(calibrate, str | bytes) or not isinstance(calibrate, Iterable):
+        raise ArgumentError(f"calibrate={calibrate!r}: expected a list of inputs")
+    calls = [first, *(item if isinstance(item, Args) else Args((item,), {}) for item in calibrate)]
+    return tuple(tuple(map(to_host, graph.bind(call.args, call.kwargs))) for call in calls)
+
+
+class _using:  # noqa: N801 - a context manager that reads as a word
+    """The caller's store, left open; or a new one, closed at the end."""
+
+    def __init__(self, store: ProfileStore | None) -> None:
+        self._own = store is None
+        self._store = store if store is not None else ProfileStore()
+
+    def __enter__(self) -> ProfileStore:
+        return self._store
+
+    def __exit__(self, *exception: object) -> None:
+        if self._own:
+            self._store.close()
+
+
+def load_plan(path: str | Path, pipeline: Pipeline | Callee | Graph, *, replan: bool = False) -> Plan:
+    """Read a plan that was saved, for the same pipeline on the same machine.
+
+    Args:
+        replan: on a different machine, solve again with what is known of it instead of refusing.
+
+    Raises:
+        PlanMismatchError: the file is no plan, or its pipeline or machine differs; names the difference.
+    """
+    from hetero.plan_files import read_plan
+
+    return read_plan(path, graph_of(pipeline), replan=replan)
+
+
+def plan_on_ray(plan: Plan, address: str | None) -> Plan:
+    """The same request solved again for a Ray cluster."""
+    from hetero.run.ray_cluster import machine_from_ray
+
+    machine = machine_from_ray(address)
+    with ProfileStore() as store:
+        found = decide(
+            plan.graph,
+            select(machine, plan.request.selection, known_words(machine, rows(), ()), ()),
+            plan.request,
+            plan.samples,
+            store,
+            evidence=plan.evidence,
+        )
+    return replace(found, ray_address=address or "auto")
+
+
+def frontier(
+    pipeline: Pipeline | Callee | Graph,
+    /,
+    *sample: Any,
+    over: tuple[str, str] = ("latency", "energy"),
+    points: int = 8,
+    limits: Limits | None = None,
+    **options: Any,
+) -> tuple[Plan, ...]:
+    """Plans that no other found plan beats in both objectives, fastest in the first one first.
+
+    The second objective is minimised under limits on the first one, spread over what it can reach (the epsilon
+    constraint method); everything is measured once.
+
+    Raises:
+        ArgumentError: ``over`` is not two different objectives of latency, energy and cost.
+    """
+    from hetero.planning.frontier import sweep
+
+    limit_of = {"latency": "latency_s", "energy": "joules", "cost": "dollars"}
+    if len(over) != 2 or len(set(over)) != 2 or not set(over) <= set(limit_of):
+        raise ArgumentError(f"over={over!r}: expected two different objectives of {', '.join(limit_of)}")
+
+    def solve(objective: str, bound: float | None) -> Plan:
+        bounded = _limits(limits) if bound is None else replace(_limits(limits), **{limit_of[over[0]]: bound})
+        return plan(pipeline, *sample, objective=objective, limits=bounded, **options)
+
+    return sweep(solve, over, points)

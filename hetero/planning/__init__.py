@@ -1,0 +1,1 @@
+"""Graph + machine + samples -> plan. Each file is one step; ``hetero.planner`` puts them in order."""

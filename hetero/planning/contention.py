@@ -1,0 +1,121 @@
+"""What running side by side does to durations.
+
+The scheduler solves on times that were measured alone. Tasks that overlap on one processor share caches, memory
+bandwidth and, with hyperthreads, execution units. The model is small: with ``n`` cores of a processor busy with
+more than one task, each task runs at the speed that was measured for ``n`` busy cores (``hetero.cost.contention``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hetero.schedule.problem import Option, Problem
+from hetero.schedule.schedule import Placement, Schedule
+
+__all__ = ["Contention", "contended_makespan", "retimed", "weighted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contention:
+    """Speed of one core while others are busy, relative to it being alone (0 < speed <= 1), by busy cores.
+
+    >>> Contention({2: 0.8}).speed(1), Contention({2: 0.8}).speed(2)
+    (1.0, 0.8)
+    """
+
+    efficiency: Mapping[int, float]
+
+    def speed(self, busy_cores: int) -> float:
+        known = [n for n in self.efficiency if n <= busy_cores]
+        return self.efficiency[max(known)] if known else 1.0
+
+
+def weighted(problem: Problem, contention: Contention) -> Problem:
+    """The problem in which every option that leaves cores for others takes as long as with all of them busy."""
+    cores = {p.name: p.cores for p in problem.processors}
+
+    def slower(option: Option) -> Option:
+        if option.cores >= cores[option.processor]:
+            return option
+        return replace(option, seconds=option.seconds / contention.speed(cores[option.processor]))
+
+    tasks = tuple(replace(task, options=tuple(map(slower, task.options))) for task in problem.tasks)
+    return replace(problem, tasks=tasks)
+
+
+def retimed(problem: Problem, schedule: Schedule) -> Schedule:
+    """The same decisions and starts with this problem's durations, which are not longer than those solved with."""
+    options = _chosen(problem, schedule.tasks)
+    tasks = tuple(replace(t, end_s=t.start_s + options[t.name].seconds) for t in schedule.tasks)
+    makespan = max((t.end_s for t in tasks), default=0.0)
+    return replace(schedule, tasks=tasks, makespan_s=makespan, objective_value=makespan)
+
+
+def contended_makespan(problem: Problem, schedule: Schedule, contention: Contention) -> float:
+    """The makespan when overlapping tasks slow each other down: the same order, longer durations.
+
+    An event simulation: a task starts when its predecessors' data has arrived and the tasks that the schedule put
+    before it on its processor's cores are done, and progresses at the speed that the busy cores leave it.
+    """
+    options = _chosen(problem, schedule.tasks)
+    needs = _needs(problem, schedule.tasks, options)
+    waiting = [t.name for t in sorted(schedule.tasks, key=lambda t: (t.start_s, t.end_s))]
+    left: dict[str, float] = {}  # seconds that a running task still needs at full speed
+    ended: dict[str, float] = {}
+    now = 0.0
+    while waiting or left:
+        ready = {
+            name: max((ended[other] + delay for other, delay in needs[name]), default=0.0)
+            for name in waiting
+            if all(other in ended for other, _ in needs[name])
+        }
+        for name in [name for name, at in ready.items() if at <= now]:
+            waiting.remove(name)
+            left[name] = options[name].seconds
+        arrivals = [at for name, at in ready.items() if name in waiting]
+        if not left:
+            now = min(arrivals)
+            continue
+        speeds = _speeds([options[name] for name in left], contention)
+        step = min(seconds / speeds[options[name].processor] for name, seconds in left.items())
+        step = min([step, *(at - now for at in arrivals)])
+        now += step
+        for name in list(left):
+            left[name] -= step * speeds[options[name].processor]
+            if left[name] <= 1e-12 * options[name].seconds:
+                del left[name]
+                ended[name] = now
+    return now
+
+
+def _chosen(problem: Problem, placements: Sequence[Placement]) -> dict[str, Option]:
+    tasks = {task.name: task for task in problem.tasks}
+    return {placed.name: tasks[placed.name].options[placed.option] for placed in placements}
+
+
+def _speeds(running: Sequence[Option], contention: Contention) -> dict[str, float]:
+    """The speed of each task on a processor; one that has it for itself was measured so, with all its threads."""
+    busy: dict[str, list[int]] = {}
+    for option in running:
+        busy.setdefault(option.processor, []).append(option.cores)
+    return {name: 1.0 if len(cores) == 1 else contention.speed(sum(cores)) for name, cores in busy.items()}
+
+
+def _needs(
+    problem: Problem, placements: Sequence[Placement], options: Mapping[str, Option]
+) -> dict[str, list[tuple[str, float]]]:
+    """For each task those that must have ended before it starts, each with the seconds that its data is under way."""
+    links = {(link.source, link.target): link for link in problem.links}
+    needs: dict[str, list[tuple[str, float]]] = {placed.name: [] for placed in placements}
+    for edge in problem.edges:
+        a, b = options[edge.source].processor, options[edge.target].processor
+        link = links.get((a, b)) if a != b and edge.nbytes > 0 else None
+        delay = link.latency_s + edge.nbytes / link.bytes_per_s if link else 0.0
+        needs[edge.target].append((edge.source, delay))
+    for task in placements:
+        for other in placements:
+            same = options[other.name].processor == options[task.name].processor
+            if same and other is not task and other.end_s <= task.start_s and other.start_s < task.start_s:
+                needs[task.name].append((other.name, 0.0))
+    return needs

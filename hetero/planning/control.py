@@ -1,0 +1,191 @@
+"""Maps and branches as tasks: each of their options is a whole plan of what is inside.
+
+A map runs its items over ``lanes`` threads, each item's nodes one after the other in its lane. Its time is the sum of
+what its nodes take over all items, divided over the lanes as far as the machine really runs them side by side; Python
+code is never divided, since one interpreter lock lets one thread run at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from hetero.cost.estimate import Estimate, Source
+from hetero.device import Variant
+from hetero.graph import Graph, Node
+from hetero.ops.map import MapOp
+from hetero.planning.contention import Contention
+from hetero.planning.evidence import Evidence
+from hetero.plans import CONTROL, Choice, Considered
+
+__all__ = ["Inside", "body", "control_options"]
+
+_ITEM_OVERHEAD_S = 2e-6
+_LANE_OVERHEAD_S = 1e-4
+
+Better = Callable[[Estimate], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """One way to run everything inside a map or branch for one request.
+
+    ``seconds`` is the time in sequence; ``locked_s`` the part of it that holds the interpreter lock.
+    """
+
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    seconds: float = 0.0
+    spread_s: float = 0.0
+    locked_s: float = 0.0
+    joules: float = 0.0
+    dollars: float = 0.0
+    error: float = 0.0
+    memory_bytes: float = 0.0
+    threads: int = 1
+    source: Source = "measured"
+
+    def plus(self, other: Inside) -> Inside:
+        """One after the other."""
+        return Inside(
+            {**self.choices, **other.choices},
+            self.seconds + other.seconds,
+            self.spread_s + other.spread_s,
+            self.locked_s + other.locked_s,
+            self.joules + other.joules,
+            self.dollars + other.dollars,
+            self.error + other.error,
+            self.memory_bytes + other.memory_bytes,
+            max(self.threads, other.threads),
+            "prior" if "prior" in (self.source, other.source) else self.source,
+        )
+
+    def estimate(self) -> Estimate:
+        return Estimate(
+            seconds=self.seconds,
+            joules=self.joules,
+            dollars=self.dollars,
+            error=self.error,
+            memory_bytes=self.memory_bytes,
+            spread={"seconds": self.spread_s},
+            sources={
+                "seconds": "modelled" if self.source == "measured" else self.source,
+                "joules": "modelled",
+                "dollars": "modelled",
+                "error": "measured",
+                "memory_bytes": "modelled",
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What deciding inside a map or branch needs to know."""
+
+    options: Mapping[str, tuple[Considered, ...]]
+    evidence: Evidence
+    contention: Contention
+    better: Better
+
+
+def control_options(
+    path: str, node: Node, cores: int, setting: Setting
+) -> Iterator[tuple[Considered, Mapping[str, Choice]]]:
+    """The options of a map or branch: each with what is chosen at and below its path."""
+    seen: set[tuple[object, ...]] = set()
+    for lanes, threads in _shapes(node, cores):
+        inside = _control(path, node, lanes, threads, setting)
+        if inside is None:
+            continue
+        same = tuple(inside.choices.items())
+        if same not in seen:
+            seen.add(same)
+            yield Considered(inside.choices[path], inside.estimate()), inside.choices
+
+
+def _shapes(node: Node, cores: int) -> Iterator[tuple[int, int]]:
+    """(lanes, threads of each) that together fit the cores."""
+    lanes = 1
+    while lanes <= cores:
+        threads = 1
+        while lanes * threads <= cores:
+            yield lanes, threads
+            threads *= 2
+        if not isinstance(node.op, MapOp):
+            return
+        lanes *= 2
+
+
+def _control(path: str, node: Node, lanes: int, threads: int, setting: Setting) -> Inside | None:
+    """A map at this many lanes, or a branch, with what is chosen inside it for this many threads (a lane)."""
+    total = Inside()
+    for side, graph in node.op.subgraphs.items():
+        inside = body(graph, f"{path}/{side}/" if side else f"{path}/", threads, setting)
+        if inside is None:
+            return None
+        total = total.plus(inside)
+    settings: dict[str, int] = {}
+    if isinstance(node.op, MapOp):
+        total = _over_lanes(total, path, lanes, setting)
+        settings["lanes"] = lanes
+    own = Choice(CONTROL, Variant("native", threads=lanes * total.threads, settings=settings))
+    return replace(total, choices={path: own, **total.choices}, threads=own.variant.threads)
+
+
+def _over_lanes(inside: Inside, path: str, lanes: int, setting: Setting) -> Inside:
+    """A map's time when its items are spread over lanes."""
+    lengths = setting.evidence.lengths.get(path, ())
+    items = sum(lengths) / setting.evidence.samples if lengths else 0.0
+    overhead = items * _ITEM_OVERHEAD_S
+    seconds = inside.seconds
+    if lanes > 1:
+        useful = max(1.0, min(lanes, items))
+        speed = setting.contention.speed(lanes * inside.threads)
+        free = (inside.seconds - inside.locked_s) / (useful * speed)
+        # At least one lane works through all that the lock serialises; at the end lanes wait for the last item.
+        ragged = (inside.seconds / items) * (1 - 1 / lanes) / 2 if items else 0.0
+        seconds = max(free + inside.locked_s / useful, inside.locked_s) + ragged + _LANE_OVERHEAD_S
+    scale = seconds / inside.seconds if inside.seconds else 1.0
+    return replace(inside, seconds=seconds + overhead, spread_s=inside.spread_s * scale)
+
+
+def body(graph: Graph, prefix: str, threads: int, setting: Setting) -> Inside | None:
+    """The best way to run a graph in sequence with at most ``threads`` cores; None where a node has no option."""
+    total = Inside()
+    for node in graph:
+        path = prefix + node.name
+        if node.op.subgraphs:
+            ways = [
+                inside
+                for lanes, each in _shapes(node, threads)
+                if (inside := _control(path, node, lanes, each, setting)) is not None
+            ]
+            if not ways:
+                return None
+            total = total.plus(min(ways, key=lambda way: setting.better(way.estimate())))
+            continue
+        best = _best(setting.options[path], threads, setting.better)
+        if best is None or best.estimate is None:
+            return None
+        estimate = best.estimate
+        total = total.plus(
+            Inside(
+                {path: best.choice},
+                estimate.seconds,
+                estimate.spread.get("seconds", 0.0),
+                estimate.seconds if node.op.kind == "function" else 0.0,
+                estimate.joules,
+                estimate.dollars,
+                estimate.error,
+                estimate.memory_bytes,
+                best.choice.variant.threads,
+                estimate.sources.get("seconds", "prior"),
+            )
+        )
+    return total
+
+
+def _best(options: tuple[Considered, ...], threads: int, better: Better) -> Considered | None:
+    fitting = [
+        o for o in options if o.usable and o.choice.variant.threads <= threads and o.estimate is not None
+    ]
+    return min(fitting, key=lambda o: better(o.estimate), default=None)  # type: ignore[arg-type]

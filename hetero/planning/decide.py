@@ -1,0 +1,193 @@
+"""Samples -> evidence -> candidates -> measurements -> problem -> schedule -> checked plan.
+
+Each step is a function of its own file; here they are in their order, and the loop back: when the outputs of what was
+chosen are too far from the reference's, the option that is to blame is taken out and the problem is solved again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hetero.cost.contender import Candidate as Contestant
+from hetero.cost.contention import core_efficiency
+from hetero.cost.profile import Profiler
+from hetero.cost.progress import Progress
+from hetero.cost.record import Recording, record
+from hetero.cost.store import ProfileStore
+from hetero.errors import DeviceError
+from hetero.graph import Graph
+from hetero.machine import Machine
+from hetero.planning.contention import Contention
+from hetero.planning.control import Setting
+from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
+from hetero.planning.gate import Gate
+from hetero.planning.links import with_measured_links
+from hetero.planning.options import Candidate, candidates_of, considered
+from hetero.planning.settle import settle
+from hetero.plans import Considered, Plan, Request
+from hetero.registry import open_device
+from hetero.values import digest_of
+
+__all__ = ["decide"]
+
+
+class _Samples:
+    """The samples; recorded when someone needs the values, which a second plan of the same does not."""
+
+    def __init__(self, graph: Graph, samples: Sequence[tuple[Any, ...]], progress: Progress | None) -> None:
+        self._graph, self.values, self._progress = graph, tuple(samples), progress
+        self._recording: Recording | None = None
+
+    @property
+    def recording(self) -> Recording:
+        if self._recording is None:
+            self._recording = record(self._graph, self.values, self._progress)
+        return self._recording
+
+
+def decide(
+    graph: Graph,
+    machine: Machine,
+    request: Request,
+    samples: Sequence[tuple[Any, ...]],
+    store: ProfileStore,
+    *,
+    evidence: Evidence | None = None,
+    deadline: float | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """The plan. ``deadline`` is a time of ``time.perf_counter`` after which nothing more is measured.
+
+    Without samples (a saved plan on another machine) it is made from the evidence and from what the store knows.
+    """
+    seen = _Samples(graph, samples, progress)
+    key = evidence_key(graph, samples)
+    if evidence is None or samples:
+        evidence = recall(store, key)
+        if evidence is None:
+            evidence = evidence_of(seen.recording)
+            remember(store, key, evidence)
+    candidates, refused = candidates_of(graph, machine, evidence, store, open_device)
+    everything = [candidate for found in candidates.values() for candidate in found]
+    failures: Mapping[Candidate, str] = {}
+    if samples:
+        failures = _measure(everything, evidence, seen, key, store, deadline, progress)
+    options = {
+        path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
+        for path, found in candidates.items()
+    }
+    machine = with_measured_links(machine, store, open_device)
+    efficiency = core_efficiency(machine.processors[0], store)
+    setting = Setting(options, evidence, Contention(efficiency), _better(request.objective))
+    gate = Gate(graph, machine, seen, key, store) if samples else None
+    found = settle(graph, machine, request, setting, gate, _left(deadline))
+    return replace(
+        found,
+        samples=seen.values,
+        notes=(*_notes(graph, everything, evidence, store, failures, request), *found.notes),
+    )
+
+
+def _measure(
+    candidates: Sequence[Candidate],
+    evidence: Evidence,
+    samples: _Samples,
+    key: str,
+    store: ProfileStore,
+    deadline: float | None,
+    progress: Progress | None,
+) -> Mapping[Candidate, str]:
+    """Measure what the store does not know yet; who failed, and why.
+
+    That everything is known is a record of its own: to find out call by call would need the values again.
+    """
+    settled = digest_of(key, [(c.path, c.info.fingerprint(c.processor), str(c.variant)) for c in candidates])
+    kept = store.get_record("settled", settled)
+    if kept is not None:
+        return {c: kept[_name(c)] for c in candidates if _name(c) in kept}
+    profiler = Profiler(store, deadline, progress)
+    contestants = {
+        Contestant(
+            c.path, open_device(c.info), c.processor, c.op, c.variant, samples.recording.calls[c.path]
+        ): c
+        for c in candidates
+        if c.path in evidence.calls
+    }
+    results = profiler.measure(list(contestants))
+    failures = {contestants[c]: str(r) for c, r in results.items() if isinstance(r, DeviceError)}
+    if len(results) == len(contestants):
+        store.put_record("settled", settled, {_name(c): reason for c, reason in failures.items()})
+    return failures
+
+
+def _name(candidate: Candidate) -> str:
+    return f"{candidate.path} {candidate.info.name} {candidate.variant}"
+
+
+def _option(
+    candidate: Candidate,
+    evidence: Evidence,
+    store: ProfileStore,
+    request: Request,
+    failures: Mapping[Candidate, str],
+) -> Considered:
+    if candidate in failures:
+        return Considered(candidate.choice, None, failures[candidate])
+    option = considered(candidate, evidence, store)
+    limit = request.limits.effective_error
+    if option.estimate is not None and option.estimate.error > limit:
+        error = option.estimate.error
+        how = (
+            "its outputs are not equal to the reference's"
+            if math.isinf(error)
+            else f"its error is {error:.1e}"
+        )
+        return replace(option, reason=f"{how}; the limit is {limit:.1e}")
+    return option
+
+
+def _better(objective: str):  # type: ignore[no-untyped-def]
+    """What is minimised inside maps and branches."""
+    if objective == "energy":
+        return lambda estimate: (estimate.joules, estimate.seconds)
+    if objective == "cost":
+        return lambda estimate: (estimate.dollars, estimate.seconds)
+    return lambda estimate: (estimate.seconds, estimate.joules)
+
+
+def _left(deadline: float | None) -> float:
+    """Seconds for solving: at least what proves small problems, whatever measuring has used up."""
+    return 5.0 if deadline is None else max(0.2, min(5.0, deadline - time.perf_counter()))
+
+
+def _notes(
+    graph: Graph,
+    candidates: Sequence[Candidate],
+    evidence: Evidence,
+    store: ProfileStore,
+    failures: Mapping[Candidate, str],
+    request: Request,
+) -> list[str]:
+    notes = []
+    unreached = [path for path, _ in graph.walk() if path not in evidence.calls]
+    if unreached:
+        notes.append(
+            f"no sample reached {', '.join(unreached)}: planned from the prior; give calibrate= samples that do"
+        )
+    guessed = {c.path for c in candidates if c not in failures and c.path in evidence.calls}
+    guessed -= {
+        c.path
+        for c in candidates
+        if any(store.get(c.key(call.inputs)) for call in evidence.calls.get(c.path, ()))
+    }
+    if guessed:
+        notes.append(
+            f"planned from priors, not from measurements: {', '.join(sorted(guessed))}; give more budget_s="
+        )
+    if request.limits.error is None:
+        notes.append(f"no error limit was given: {request.limits.effective_error:.0e} holds")
+    return notes

@@ -1,0 +1,109 @@
+"""What the samples showed of a graph, without the values: enough to price every option again.
+
+A recording holds the values themselves and exists only while a plan is made; the evidence is small, is kept in the
+profile store and in plan files, and lets a second plan of the same pipeline run nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hetero.cost.record import Recording
+from hetero.cost.store import ProfileStore
+from hetero.graph import Graph
+from hetero.values import Specs, digest_of, spec_from_plain, spec_to_plain, specs_of
+
+__all__ = ["Evidence", "SeenCall", "evidence_key", "evidence_of", "recall", "remember"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCall:
+    """``count`` calls of one node, over all samples, with inputs and outputs of these specs."""
+
+    inputs: Specs
+    outputs: Specs
+    count: int
+
+    @property
+    def nbytes(self) -> int:
+        return sum(spec.nbytes for spec in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """By path: the calls seen, each map's lengths, and which side each branch took (True is ``then``).
+
+    A path without calls is one that no sample reached.
+    """
+
+    samples: int
+    calls: Mapping[str, tuple[SeenCall, ...]]
+    lengths: Mapping[str, tuple[int, ...]]
+    taken: Mapping[str, tuple[bool, ...]]
+
+    def per_request(self, path: str) -> float:
+        """How often a node runs for one request, on average over the samples."""
+        return sum(call.count for call in self.calls.get(path, ())) / self.samples
+
+    def output_nbytes(self, path: str, output: int) -> float:
+        """Bytes of one output of a node for one request, on average over the samples."""
+        calls = self.calls.get(path, ())
+        return sum(call.outputs[output].nbytes * call.count for call in calls) / self.samples
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "samples": self.samples,
+            "calls": {
+                path: [[_plain(c.inputs), _plain(c.outputs), c.count] for c in calls]
+                for path, calls in self.calls.items()
+            },
+            "lengths": {path: list(lengths) for path, lengths in self.lengths.items()},
+            "taken": {path: list(taken) for path, taken in self.taken.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Evidence:
+        return cls(
+            samples=int(data["samples"]),
+            calls={
+                path: tuple(SeenCall(_specs(i), _specs(o), int(count)) for i, o, count in calls)
+                for path, calls in data["calls"].items()
+            },
+            lengths={path: tuple(lengths) for path, lengths in data["lengths"].items()},
+            taken={path: tuple(map(bool, taken)) for path, taken in data["taken"].items()},
+        )
+
+
+def _plain(specs: Specs) -> list[Any]:
+    return [spec_to_plain(spec) for spec in specs]
+
+
+def _specs(plain: Sequence[Any]) -> Specs:
+    return tuple(map(spec_from_plain, plain))
+
+
+def evidence_of(recording: Recording) -> Evidence:
+    """The evidence in a recording."""
+    calls = {}
+    for path, made in recording.calls.items():
+        counts = Counter((specs_of(call.inputs), specs_of(call.outputs)) for call in made)
+        calls[path] = tuple(SeenCall(i, o, count) for (i, o), count in counts.items())
+    return Evidence(len(recording.samples), calls, recording.lengths, recording.taken)
+
+
+def evidence_key(graph: Graph, samples: Sequence[tuple[Any, ...]]) -> str:
+    """What evidence is filed under: the content of the graph and of the samples."""
+    return digest_of(graph.digest, [list(sample) for sample in samples])
+
+
+def recall(store: ProfileStore, key: str) -> Evidence | None:
+    """The evidence under this key, or None."""
+    found = store.get_record("evidence", key)
+    return None if found is None else Evidence.from_dict(found)
+
+
+def remember(store: ProfileStore, key: str, evidence: Evidence) -> None:
+    store.put_record("evidence", key, evidence.to_dict())

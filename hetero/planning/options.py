@@ -1,0 +1,183 @@
+"""For every node all the ways it could run, each with its estimate or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from hetero.cost import energy, price, roofline
+from hetero.cost.estimate import Estimate, Source
+from hetero.cost.interpolate import Point, interpolate, sizes_of
+from hetero.cost.measurement import ProfileKey, specs_text
+from hetero.cost.store import ProfileStore
+from hetero.device import Device, DeviceInfo, Offers, Refusal, Variant
+from hetero.errors import HeteroError, InfeasibleError
+from hetero.graph import Graph, Node
+from hetero.machine import Machine, Processor
+from hetero.ops.base import Op
+from hetero.planning.evidence import Evidence, SeenCall
+from hetero.plans import Choice, Considered
+from hetero.values import Specs, digest_of
+
+__all__ = ["Candidate", "candidates_of", "considered", "leaves"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to run the node at ``path``, before anything is known of its cost."""
+
+    path: str
+    op: Op
+    info: DeviceInfo
+    processor: Processor
+    variant: Variant
+
+    @property
+    def choice(self) -> Choice:
+        return Choice(self.info.name, self.variant)
+
+    def key(self, specs: Specs) -> ProfileKey:
+        return ProfileKey.of(self.op, self.info, self.processor, self.variant, specs)
+
+
+def leaves(graph: Graph) -> Iterator[tuple[str, Node]]:
+    """Every node that a device runs: not the maps and branches, but what is inside them."""
+    return ((path, node) for path, node in graph.walk() if not node.op.subgraphs)
+
+
+def candidates_of(
+    graph: Graph,
+    machine: Machine,
+    evidence: Evidence,
+    store: ProfileStore,
+    open_device: Callable[[DeviceInfo], Device],
+) -> tuple[dict[str, tuple[Candidate, ...]], dict[str, tuple[Considered, ...]]]:
+    """What the devices offer for every leaf, and what they refuse with the reason.
+
+    Raises:
+        InfeasibleError: no device offers a node at all; says what each of them answered.
+    """
+    found: dict[str, tuple[Candidate, ...]] = {}
+    refused: dict[str, tuple[Considered, ...]] = {}
+    for path, node in leaves(graph):
+        specs = _largest(evidence.calls.get(path, ())) or node.op.example_specs()
+        mine: list[Candidate] = []
+        no: list[Considered] = []
+        for info in machine.devices:
+            if node.op.kind not in info.kinds:
+                continue
+            processor = machine.processor(info.processor)
+            offers = _offers(node.op, specs, info, processor, store, open_device)
+            mine += [Candidate(path, node.op, info, processor, variant) for variant in offers.variants]
+            no += [
+                Considered(Choice(info.name, refusal.variant or Variant()), None, refusal.reason)
+                for refusal in offers.refusals
+            ]
+        if not mine:
+            said = "; ".join(f"{c.choice.device}: {c.reason}" for c in no)
+            tried = ", ".join(device.name for device in machine.devices)
+            raise InfeasibleError(
+                f"no allowed device can run node {path!r} ({node.op.kind}); devices: {tried}"
+                + (f"; {said}" if said else "")
+            )
+        found[path], refused[path] = tuple(mine), tuple(no)
+    return found, refused
+
+
+def _offers(
+    op: Op,
+    specs: Specs,
+    info: DeviceInfo,
+    processor: Processor,
+    store: ProfileStore,
+    open_device: Callable[[DeviceInfo], Device],
+) -> Offers:
+    """A device's answer, from the store where it was asked before: asking loads its engine."""
+    key = digest_of(op.digest, info.name, info.fingerprint(processor), info.max_threads, specs_text(specs))
+    kept = store.get_record("offers", key)
+    if kept is not None:
+        return Offers(
+            tuple(map(Variant.from_dict, kept["variants"])),
+            tuple(
+                Refusal(r["reason"], r["variant"] and Variant.from_dict(r["variant"]))
+                for r in kept["refusals"]
+            ),
+        )
+    try:
+        offers = open_device(info).variants(op, specs)
+    except (
+        HeteroError
+    ) as error:  # a device that cannot even be opened refuses everything; not kept: it may come back
+        return Offers(refusals=(Refusal(str(error)),))
+    store.put_record(
+        "offers",
+        key,
+        {
+            "variants": [variant.to_dict() for variant in offers.variants],
+            "refusals": [
+                {"reason": r.reason, "variant": r.variant and r.variant.to_dict()} for r in offers.refusals
+            ],
+        },
+    )
+    return offers
+
+
+def _largest(calls: Sequence[SeenCall]) -> Specs | None:
+    return max(calls, key=lambda call: call.nbytes).inputs if calls else None
+
+
+def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> Considered:
+    """The candidate with its estimate for one request: the mean over the samples of all its calls."""
+    calls = evidence.calls.get(candidate.path, ())
+    seconds, spread, error, source = _time(candidate, calls, evidence.samples, store)
+    core_seconds = seconds * min(candidate.variant.threads, candidate.processor.cores)
+    joules = energy.joules(candidate.processor, core_seconds, 0.0)
+    dollars = price.dollars(candidate.processor, core_seconds)
+    estimate = Estimate(
+        seconds=seconds,
+        joules=joules,
+        dollars=dollars,
+        error=error if error is not None else 0.0,
+        memory_bytes=float(candidate.op.weights_nbytes),
+        spread={"seconds": spread},
+        sources={
+            "seconds": source,
+            "joules": "modelled",
+            "dollars": "modelled",
+            "error": "measured" if error is not None else "declared",
+            "memory_bytes": "modelled",
+        },
+    )
+    found = Considered(candidate.choice, estimate)
+    if error is None and not candidate.variant.exact:
+        return replace(found, reason="its error was not measured, and it is not exact")
+    return found
+
+
+def _time(
+    candidate: Candidate, calls: Sequence[SeenCall], samples: int, store: ProfileStore
+) -> tuple[float, float, float | None, Source]:
+    """Seconds and spread for one request, the largest error seen, and where the numbers come from."""
+    measured = {call.inputs: store.get(candidate.key(call.inputs)) for call in calls}
+    known = {inputs: m for inputs, m in measured.items() if m is not None}
+    if not known:
+        shapes = [(call.count, call.inputs) for call in calls] or [(1, candidate.op.example_specs())]
+        where = (candidate.info, candidate.processor, candidate.variant)
+        prior = [(count, *roofline.prior(candidate.op, *where, specs)) for count, specs in shapes]
+        share = samples if calls else 1
+        return (
+            sum(n * s for n, s, _ in prior) / share,
+            sum(n * d for n, _, d in prior) / share,
+            None,
+            "prior",
+        )
+    sizes = dict(zip(measured, sizes_of(candidate.op, list(measured)), strict=True))
+    points = [Point(sizes[inputs], m.seconds, m.spread_s) for inputs, m in known.items()]
+    seconds = spread = 0.0
+    for call in calls:
+        own = known.get(call.inputs)
+        point = own if own is not None else interpolate(points, sizes[call.inputs])
+        seconds += call.count * point.seconds
+        spread += call.count * point.spread_s
+    errors = [m.error for m in known.values() if m.error is not None]
+    return seconds / samples, spread / samples, max(errors, default=None), "measured"

@@ -1,0 +1,231 @@
+"""Solve, compare with the reference, and where that fails take out the option that is to blame and solve again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+from hetero.cost import energy, price
+from hetero.cost.accuracy import PipelineError
+from hetero.cost.estimate import Estimate, Source
+from hetero.errors import InfeasibleError
+from hetero.graph import Graph
+from hetero.limits import Limits
+from hetero.machine import Machine
+from hetero.planning.contention import Contention, contended_makespan, retimed, weighted
+from hetero.planning.control import Setting
+from hetero.planning.formulate import Formulated, formulate
+from hetero.planning.gate import Gate
+from hetero.plans import CONTROL, Choice, Considered, Plan, Request
+from hetero.schedule.problem import Limits as ProblemLimits
+from hetero.schedule.problem import Problem
+from hetero.schedule.schedule import Schedule
+from hetero.schedule.solve import solve
+
+__all__ = ["settle"]
+
+_NODE_OVERHEAD_S = 1e-6
+_HANDOVER_S = 4e-5
+
+
+def settle(
+    graph: Graph, machine: Machine, request: Request, setting: Setting, gate: Gate | None, budget_s: float
+) -> Plan:
+    """The best plan whose outputs the gate accepts; without a gate (no samples at hand) the best one.
+
+    Each round takes at least one option out, so that it ends.
+
+    Raises:
+        InfeasibleError: nothing satisfies the limits, or no combination of options keeps the outputs.
+    """
+    options = dict(setting.options)
+    notes: list[str] = []
+    while True:
+        _require_usable(options, notes)
+        setting = replace(setting, options=options)
+        formulated = formulate(graph, machine, _problem_limits(request.limits), setting)
+        schedule, seconds = _solve(formulated.problem, request, setting.contention, budget_s)
+        choices = formulated.choices({task.name: task.option for task in schedule.tasks})
+        verdict = None if gate is None else gate.check(choices)
+        if verdict is None or verdict.error <= request.limits.effective_error:
+            break
+        path = _to_blame(verdict, choices, options)
+        notes.append(
+            f"{path} does not stay on {choices[path]}: with it the final outputs are off by {_error_text(verdict)} "
+            f"and the limit is {request.limits.effective_error:.1e}"
+        )
+        options[path] = _without(options[path], choices[path], verdict)
+    estimate = _estimate(graph, machine, formulated, schedule, seconds, verdict, setting)
+    _require_within(estimate, request.limits)
+    return Plan(
+        graph=graph,
+        machine=machine,
+        request=request,
+        choices=choices,
+        problem=formulated.problem,
+        schedule=schedule,
+        estimate=estimate,
+        options={**options, **{k: v for k, v in formulated.considered.items() if k not in options}},
+        evidence=setting.evidence,
+        notes=tuple(notes),
+    )
+
+
+def _solve(
+    problem: Problem, request: Request, contention: Contention, budget_s: float
+) -> tuple[Schedule, float]:
+    """The schedule and its makespan under contention.
+
+    What overlaps slows down, which the problem does not know. So a second one is solved in which everything that could
+    overlap is slower, and the better of the two under the simulation is taken; bounds are of the first one.
+    """
+    objective = request.objective
+    schedule = solve(problem, objective=objective, budget_seconds=budget_s)  # type: ignore[arg-type]
+    seconds = contended_makespan(problem, schedule, contention)
+    if objective != "latency" or seconds <= schedule.makespan_s * (1 + 1e-9):
+        return schedule, seconds
+    careful = retimed(
+        problem, solve(weighted(problem, contention), objective="latency", budget_seconds=budget_s)
+    )
+    careful_seconds = contended_makespan(problem, careful, contention)
+    if careful_seconds >= seconds:
+        return schedule, seconds
+    bounded = replace(careful, lower_bound=schedule.lower_bound, proven_optimal=False)
+    return bounded, careful_seconds
+
+
+def _problem_limits(limits: Limits) -> ProblemLimits:
+    return ProblemLimits(
+        seconds=limits.latency_s,
+        joules=limits.joules,
+        dollars=limits.dollars,
+        error=limits.effective_error,
+        memory_bytes=limits.memory_bytes,
+    )
+
+
+def _require_usable(options: Mapping[str, tuple[Considered, ...]], notes: list[str]) -> None:
+    for path, found in options.items():
+        if not any(option.usable for option in found):
+            reasons = "; ".join(f"{option.choice}: {option.reason}" for option in found)
+            raise InfeasibleError(f"node {path!r} has no option left: {reasons}")
+
+
+def _to_blame(
+    verdict: PipelineError, choices: Mapping[str, Choice], options: Mapping[str, tuple[Considered, ...]]
+) -> str:
+    """The node whose choice is taken out: the first suspect that has another option, else the one of largest error."""
+    for culprit in verdict.culprits:
+        if choices[culprit.path].device != CONTROL:
+            return culprit.path
+    measured = {
+        path: option.estimate.error
+        for path, choice in choices.items()
+        if choice.device != CONTROL
+        for option in options[path]
+        if option.choice == choice and option.estimate is not None
+    }
+    return max(measured, key=lambda path: measured[path])
+
+
+def _without(
+    options: tuple[Considered, ...], choice: Choice, verdict: PipelineError
+) -> tuple[Considered, ...]:
+    """The options without those that compute as the choice does: the same device in the same precision.
+
+    The number of threads may change the order of a sum, so where nothing else is left only the variant itself goes.
+    """
+    reason = f"with it the pipeline's final outputs are off by {_error_text(verdict)}"
+
+    def like(other: Considered) -> bool:
+        same_precision = other.choice.variant.precision == choice.variant.precision
+        return other.choice.device == choice.device and same_precision
+
+    whole = tuple(replace(o, reason=reason) if o.usable and like(o) else o for o in options)
+    if any(option.usable for option in whole):
+        return whole
+    return tuple(replace(o, reason=reason) if o.choice == choice else o for o in options)
+
+
+def _error_text(verdict: PipelineError) -> str:
+    return "values that are not equal" if math.isinf(verdict.error) else f"{verdict.error:.1e}"
+
+
+def _estimate(
+    graph: Graph,
+    machine: Machine,
+    formulated: Formulated,
+    schedule: Schedule,
+    seconds: float,
+    verdict: PipelineError | None,
+    setting: Setting,
+) -> Estimate:
+    """What one request takes under this schedule."""
+    tasks = {task.name: task for task in formulated.problem.tasks}
+    chosen = {p.name: tasks[p.name].options[p.option] for p in schedule.tasks}
+    considered = {p.name: formulated.considered[p.name][p.option] for p in schedule.tasks}
+    estimates = [one.estimate for one in considered.values() if one.estimate is not None]
+    total = seconds + _overhead_s(graph, schedule)
+    used = [p for p in machine.processors if p.name in {option.processor for option in chosen.values()}]
+    idle = sum(energy.joules(p, 0.0, total) for p in used)
+    work: dict[str, float] = {}
+    for option in chosen.values():
+        work[option.processor] = work.get(option.processor, 0.0) + option.seconds * option.cores
+    resident: dict[tuple[str, str], float] = {}
+    for name, option in chosen.items():
+        shared = (option.processor, option.resident or name)
+        resident[shared] = max(resident.get(shared, 0.0), option.memory_bytes)
+    time_sources = {estimate.sources.get("seconds", "prior") for estimate in estimates}
+    source: Source = "prior" if "prior" in time_sources else "modelled"
+    return Estimate(
+        seconds=total,
+        joules=sum(option.joules for option in chosen.values()) + idle,
+        # The machine is paid for while the request is served, whatever its cores do meanwhile.
+        dollars=sum(price.dollars(p, total * p.cores) for p in used),
+        error=verdict.error if verdict else sum(option.error for option in chosen.values()),
+        memory_bytes=sum(resident.values()),
+        period_s=max((work[p.name] / p.cores for p in used), default=0.0),
+        spread={
+            "seconds": sum(e.spread.get("seconds", 0.0) for e in estimates),
+            "joules": 0.0,
+            "dollars": 0.0,
+            "error": 0.0,
+            "memory_bytes": 0.0,
+            "period_s": 0.0,
+        },
+        sources={
+            "seconds": source,
+            "joules": "modelled",
+            "dollars": "modelled",
+            "error": "measured" if verdict else "modelled",
+            "memory_bytes": "modelled",
+            "period_s": source,
+        },
+    )
+
+
+def _overhead_s(graph: Graph, schedule: Schedule) -> float:
+    """The program's own time: next to nothing in one thread, a hand-over between threads where tasks overlap."""
+    ordered = sorted(schedule.tasks, key=lambda t: t.start_s)
+    overlaps = sum(
+        b.start_s < a.end_s and b.end_s > b.start_s for a, b in pairwise(ordered)
+    )
+    return len(graph) * _NODE_OVERHEAD_S + overlaps * _HANDOVER_S
+
+
+def _require_within(estimate: Estimate, limits: Limits) -> None:
+    """The limits on the whole, which the problem sees only in part: contention and idle power are added here."""
+    for name, limit, value in (
+        ("latency_s", limits.latency_s, estimate.seconds),
+        ("joules", limits.joules, estimate.joules),
+        ("dollars", limits.dollars, estimate.dollars),
+    ):
+        if limit is not None and value > limit:
+            raise InfeasibleError(
+                f"limit {name}={limit:.4g} cannot be kept: the best plan found takes {value:.4g} "
+                f"({value / limit:.2f} times as much)"
+                if limit
+                else f"limit {name}=0 cannot be kept"
+            )

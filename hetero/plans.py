@@ -1,0 +1,202 @@
+"""A plan as a value: what was asked, what was decided, what is predicted; with one-line doors to what runs it.
+
+(The module is not called ``plan``: importing it would replace the function ``ht.plan``.)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from hetero.cost.estimate import Estimate
+from hetero.device import Variant
+from hetero.graph import Graph
+from hetero.limits import Limits
+from hetero.machine import Machine
+from hetero.schedule.problem import Problem
+from hetero.schedule.schedule import Schedule
+
+if TYPE_CHECKING:
+    from hetero.planning.evidence import Evidence
+    from hetero.planning.selection import Selection
+    from hetero.run.session import Session
+
+__all__ = ["CONTROL", "Choice", "Considered", "Plan", "Request"]
+
+CONTROL = "control"
+"""The device of maps and branches: the program itself, which runs their items and sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a node was given. A map's choice is ``control`` with its ``lanes`` as a setting of the variant
+    and, as ``threads``, the cores that all its lanes hold together."""
+
+    device: str
+    variant: Variant
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One option of a node with its estimate for one request, or with the reason why it cannot be chosen."""
+
+    choice: Choice
+    estimate: Estimate | None
+    reason: str = ""
+
+    @property
+    def usable(self) -> bool:
+        return self.estimate is not None and not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked of the planner."""
+
+    objective: str
+    limits: Limits
+    selection: Selection
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """graph + machine + choices + schedule + predictions.
+
+    ``choices`` has an entry for every path of ``graph.walk()``; ``problem`` and ``schedule`` have one task for each
+    top-level node, by its name. ``options`` are all that was considered, the losers and their reasons too.
+    ``reference`` is the choice of each leaf whose outputs define what is right, where it was among the options.
+    """
+
+    graph: Graph
+    machine: Machine
+    request: Request
+    choices: Mapping[str, Choice]
+    problem: Problem
+    schedule: Schedule
+    estimate: Estimate
+    options: Mapping[str, tuple[Considered, ...]] = field(default_factory=dict, repr=False)
+    evidence: Evidence | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+    samples: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
+    """The samples it was planned on, kept in this process for planning again; never saved."""
+    _open: _Opened = field(default_factory=lambda: _Opened(), repr=False)
+
+    @property
+    def objective(self) -> str:
+        return self.request.objective
+
+    @property
+    def placement(self) -> dict[str, tuple[str, Variant]]:
+        """Node path -> (device name, variant)."""
+        return {path: (choice.device, choice.variant) for path, choice in self.choices.items()}
+
+    @property
+    def session(self) -> Session:
+        """What runs this plan; opened at its first use."""
+        return self._open.session(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run once."""
+        return self.session.call(args, kwargs)
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start one request; the future gives its result."""
+        return self.session.submit(args, kwargs)
+
+    async def run_async(self, *args: Any, **kwargs: Any) -> Any:
+        """Run once, without blocking the event loop."""
+        import asyncio
+
+        return await asyncio.wrap_future(self.submit(*args, **kwargs))
+
+    def stream(
+        self, items: Iterable[Any], *, in_flight: int | None = None, ordered: bool = True
+    ) -> Iterator[Any]:
+        """Results of many requests with several in flight, lazily, in the order of the items unless told otherwise.
+
+        An item is the single input of the pipeline, or ``ht.args(...)`` where it takes several.
+        """
+        return self.session.stream(items, in_flight=in_flight, ordered=ordered)
+
+    def explain(self) -> str:
+        """What runs where and why, what lost and by how much, the bound, and once it ran, predicted and measured."""
+        from hetero.explain import explain
+
+        return explain(self)
+
+    def report(self, path: str | Path) -> None:
+        """Write an HTML report in one file that works offline."""
+        from hetero.report.page import write_report
+
+        write_report(self, path)
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as JSON; the old file stays intact if that fails. ``ht.load_plan(path, pipeline)`` reads it."""
+        from hetero.plan_files import save_plan
+
+        save_plan(self, path)
+
+    def on_ray(self, address: str | None = None) -> Plan:
+        """The same pipeline planned again for a Ray cluster, with the same face."""
+        from hetero.planner import plan_on_ray
+
+        return plan_on_ray(self, address)
+
+    def stats(self) -> Mapping[str, Any]:
+        """By node path: calls, p50 and p99 seconds, bytes moved; empty before the first run."""
+        return self._open.stats()
+
+    def close(self) -> None:
+        """End what runs; a closed plan raises ``ClosedError`` when it is called."""
+        self._open.close()
+
+    def __enter__(self) -> Plan:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return self.explain()
+
+
+class _Opened:
+    """The session of a plan: the one thing about a plan that changes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._closed = False
+
+    def session(self, plan: Plan) -> Session:
+        with self._lock:
+            if self._session is None:
+                from hetero.errors import ClosedError
+                from hetero.run.session import Session
+
+                if self._closed:
+                    raise ClosedError(f"plan of {plan.graph.name!r} is closed; make a new one with ht.plan")
+                self._session = Session(plan)
+            return self._session
+
+    def stats(self) -> Mapping[str, Any]:
+        return {} if self._session is None else self._session.stats()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._session is not None:
+                self._session.close()
+
+    def __reduce__(self) -> tuple[type[_Opened], tuple[()]]:  # a plan travels without what runs it
+        return _Opened, ()

@@ -1,0 +1,1 @@
+"""Running a plan: compile it to a program, execute the program here or on a cluster."""

@@ -1,0 +1,193 @@
+"""``compile_program(plan) -> Program``: a pure function from a plan to instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hetero.graph import INPUT, Arg, Const, Graph, Node, Ref, refs
+from hetero.ops.branch import BranchOp
+from hetero.ops.map import MapOp
+from hetero.plans import CONTROL, Choice, Plan
+from hetero.run.lanes import Interval, overlapping, seat, topological_by_start
+from hetero.run.liveness import reads, with_frees, writes
+from hetero.run.program import (
+    Block,
+    Branch,
+    Build,
+    Call,
+    Gather,
+    Instruction,
+    Map,
+    Move,
+    Program,
+    Slot,
+    Take,
+    Tree,
+    slots_of,
+)
+from hetero.run.stages import Step, cut
+
+__all__ = ["compile_program"]
+
+HOST_SPACE = "host"
+
+
+def compile_program(plan: Plan) -> Program:
+    """The plan as instructions: slots instead of names, explicit moves, stages on lanes, values freed at last use."""
+    intervals = topological_by_start(_intervals(plan))
+    seats = seat(intervals)
+    builds = _Builds(plan)
+    writer = _Writer(builds, plan.graph, plan.graph.name, prefix="")
+    for interval in intervals:
+        writer.add(plan.graph[interval.name])
+    output = writer.output()
+    steps = [
+        Step(interval.name, seats[interval.name], interval.cores, tuple(writer.written[interval.name]))
+        for interval in intervals
+    ]
+    stages, finish, readers = cut(plan.graph.name, steps, writer.inputs, output)
+    return Program(
+        name=plan.graph.name,
+        inputs=writer.inputs,
+        input_readers=tuple(readers.get(slot, 0) for slot in writer.inputs),
+        builds=builds.finished(),
+        straight=None if overlapping(intervals) else writer.block(output),
+        stages=stages,
+        finish=finish,
+        slots=builds.slots,
+    )
+
+
+def _intervals(plan: Plan) -> Iterable[Interval]:
+    options = {task.name: task.options for task in plan.problem.tasks}
+    times = {placement.name: placement for placement in plan.schedule.tasks}
+    for node in plan.graph:
+        placement = times[node.name]
+        option = options[node.name][placement.option]
+        # The problem's rule: a task of zero seconds holds no cores.
+        cores = option.cores if placement.end_s > placement.start_s else 0
+        yield Interval(node.name, option.processor, cores, placement.start_s, placement.end_s, node.parents)
+
+
+class _Builds:
+    """What the program needs compiled, each once however often it is called; and the numbering of slots."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.choices: Mapping[str, Choice] = plan.choices
+        self.slots = 0
+        self._spaces = {device.name: device.memory_space for device in plan.machine.devices}
+        self._index: dict[tuple[object, ...], int] = {}
+        self._found: list[Build] = []
+        self._paths: list[list[str]] = []
+
+    def slot(self) -> Slot:
+        self.slots += 1
+        return self.slots - 1
+
+    def space(self, path: str) -> str:
+        """Where a node takes and leaves its values; maps and branches handle them on the host."""
+        device = self.choices[path].device
+        return HOST_SPACE if device == CONTROL else self._spaces[device]
+
+    def executable(self, path: str, node: Node) -> int:
+        choice = self.choices[path]
+        # A function with side effects may keep a state of its own: only equal content and equal kind share.
+        key = (choice.device, choice.variant, node.op.kind, node.op.digest, node.op.effects)
+        if key not in self._index:
+            self._index[key] = len(self._found)
+            self._found.append(Build(choice.device, node.op, choice.variant, ()))
+            self._paths.append([])
+        self._paths[self._index[key]].append(path)
+        return self._index[key]
+
+    def finished(self) -> tuple[Build, ...]:
+        return tuple(
+            Build(build.device, build.op, build.variant, tuple(paths))
+            for build, paths in zip(self._found, self._paths, strict=True)
+        )
+
+
+@dataclass
+class _Writer:
+    """Writes the instructions of one graph, node by node; ``written`` has them under the node whose lane they take."""
+
+    builds: _Builds
+    graph: Graph
+    name: str
+    prefix: str
+    written: dict[str, list[Instruction]] = field(default_factory=dict)
+    inputs: tuple[Slot, ...] = ()
+    _slots: dict[tuple[Ref, str], Slot] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.inputs = tuple(self.builds.slot() for _ in self.graph.inputs)
+        for i, slot in enumerate(self.inputs):
+            self._slots[Ref(INPUT, i), HOST_SPACE] = slot
+
+    def add(self, node: Node) -> None:
+        path = self.prefix + node.name
+        space = self.builds.space(path)
+        own = self.written.setdefault(node.name, [])
+        args = tuple(self._tree(arg, space, own) for arg in node.args)
+        outputs = tuple(self.builds.slot() for _ in node.op.outputs)
+        for i, slot in enumerate(outputs):
+            self._slots[Ref(node.name, i), space] = slot
+        own.append(self._instruction(node, path, args, outputs))
+
+    def _instruction(
+        self, node: Node, path: str, args: tuple[Tree, ...], outputs: tuple[Slot, ...]
+    ) -> Instruction:
+        choice = self.builds.choices[path]
+        if choice.device != CONTROL:
+            return Call(path, self.builds.executable(path, node), args, outputs, node.op.effects)
+        if isinstance(node.op, MapOp):
+            lanes = int(choice.variant.settings.get("lanes", 1))
+            return Map(path, self._inner(node.op.item, path, ""), lanes, args[0], args[1:], outputs[0])
+        assert isinstance(node.op, BranchOp), f"{path}: only maps and branches are run by the program itself"
+        then = self._inner(node.op.then, path, "then")
+        otherwise = self._inner(node.op.otherwise, path, "otherwise")
+        return Branch(path, args[0], then, otherwise, args[1:], outputs)
+
+    def _inner(self, graph: Graph, path: str, side: str) -> Block:
+        """A graph inside a node: one straight block in topological order."""
+        prefix = f"{path}/{side}/" if side else f"{path}/"
+        inner = _Writer(self.builds, graph, prefix.rstrip("/"), prefix)
+        for node in graph:
+            inner.add(node)
+        return inner.block(inner.output())
+
+    def output(self) -> Tree:
+        """The graph's result, on the host."""
+        return self._tree(self.graph.output, HOST_SPACE, [])
+
+    def block(self, output: Tree) -> Block:
+        """Everything written so far as one block."""
+        body = [instruction for part in self.written.values() for instruction in part]
+        return Block(self.name, self.inputs, with_frees(body, self.inputs, set(slots_of(output))), output)
+
+    def _tree(self, arg: Arg, space: str, own: list[Instruction]) -> Tree:
+        if isinstance(arg, Ref):
+            return Take(self._in_space(arg, space, own))
+        if isinstance(arg, Const):
+            return arg
+        return Gather(arg.type, tuple(self._tree(item, space, own) for item in arg.items), arg.keys)
+
+    def _in_space(self, ref: Ref, space: str, own: list[Instruction]) -> Slot:
+        """The slot of a value in a memory space, with the moves that bring it there, each once.
+
+        A move stands right after the node that makes the value, so that it is under way before it is needed; a
+        value of the caller is moved by the node that takes it first.
+        """
+        if (ref, space) in self._slots:
+            return self._slots[ref, space]
+        home = next(s for (r, s) in self._slots if r == ref)
+        place = own if ref.node == INPUT else self.written[ref.node]
+        path = "" if ref.node == INPUT else self.prefix + ref.node
+        source = self._slots[ref, home]
+        if HOST_SPACE not in (home, space):  # devices do not know each other: over the host
+            source = self._in_space(ref, HOST_SPACE, own)
+            home = HOST_SPACE
+        target = self._slots[ref, space] = self.builds.slot()
+        place.append(Move(path, source, target, home, space))
+        return target

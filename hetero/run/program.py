@@ -1,0 +1,287 @@
+"""A plan compiled to instructions: the one list that local and Ray runs execute.
+
+A program has no names to look up and nothing left to decide but what depends on data. Values live in numbered
+slots; a slot is written once per request. Work is cut into *stages*: straight-line code that runs on one lane of a
+processor without waiting. A stage begins with what it receives and ends with what it sends, so an executor may run
+its stages in threads, in processes or in actors without looking inside.
+
+    plan --compile_program--> Program --> LocalExecutor | RayExecutor
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from hetero.device import Variant
+from hetero.graph import Const
+from hetero.ops.base import Effects, Op
+
+__all__ = [
+    "Block",
+    "Branch",
+    "Build",
+    "Call",
+    "Free",
+    "Instruction",
+    "Lane",
+    "Gather",
+    "Map",
+    "Move",
+    "Program",
+    "Recv",
+    "Send",
+    "Slot",
+    "Stage",
+    "Take",
+    "Tree",
+    "blocks",
+    "calls",
+    "render",
+    "slots_of",
+]
+
+Slot: TypeAlias = int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The value in a slot."""
+
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """A list, tuple or dict built from other trees."""
+
+    type: Literal["list", "tuple", "dict"]
+    items: tuple[Tree, ...]
+    keys: tuple[object, ...] = ()
+
+
+Tree: TypeAlias = Take | Const | Gather
+"""An argument: where each of its parts comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run executable number ``executable`` of the program for the node at ``path``."""
+
+    path: str
+    executable: int
+    args: tuple[Tree, ...]
+    outputs: tuple[Slot, ...]
+    effects: Effects = "pure"
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Run ``body(item, *closure)`` for each item, over at most ``lanes`` threads, results in the items' order."""
+
+    path: str
+    body: Block
+    lanes: int
+    items: Tree
+    closure: tuple[Tree, ...]
+    output: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Run one of two blocks; the other one is not touched. Both take all of ``closure``."""
+
+    path: str
+    test: Tree
+    then: Block
+    otherwise: Block
+    closure: tuple[Tree, ...]
+    outputs: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Copy a value into another memory space. One side is always the host: devices do not know each other.
+
+    ``path`` is the node (or ``""``: the caller) that the value comes from.
+    """
+
+    path: str
+    source: Slot
+    target: Slot
+    source_space: str
+    target_space: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recv:
+    """Take a value that another stage, or the caller, has sent. The last of its receivers lets go of it."""
+
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand a value to ``readers`` other stages (the caller, who takes the result, counts as one)."""
+
+    slot: Slot
+    readers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Nothing that follows uses these values."""
+
+    slots: tuple[Slot, ...]
+
+
+Instruction: TypeAlias = Call | Map | Branch | Move | Recv | Send | Free
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Straight-line code: parameters in, one value out. ``result`` None means that it only sends."""
+
+    name: str
+    inputs: tuple[Slot, ...]
+    body: tuple[Instruction, ...]
+    result: Tree | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lane:
+    """One of the cores of a processor, as a place where tasks follow one another."""
+
+    processor: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.processor}:{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A block that holds ``cores`` of its lane's processor while it runs, after the stages ``waits_for``."""
+
+    index: int
+    lane: Lane
+    cores: int
+    block: Block
+    waits_for: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Something to compile when the program is opened: an op for one variant on one device, and who calls it."""
+
+    device: str
+    op: Op
+    variant: Variant
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The whole plan as instructions.
+
+    ``inputs`` are the slots of the caller's arguments in order. ``straight`` is all of it as one block, present
+    where no two tasks overlap in time: it then runs in the caller's thread. ``stages`` is the same work cut by lanes, for
+    plans with parallel tasks and for many requests in flight; ``finish`` takes what the stages sent to the caller.
+    """
+
+    name: str
+    inputs: tuple[Slot, ...]
+    input_readers: tuple[int, ...]
+    builds: tuple[Build, ...]
+    straight: Block | None
+    stages: tuple[Stage, ...]
+    finish: Block
+    slots: int
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+def slots_of(tree: Tree) -> Iterator[Slot]:
+    """Every slot that a tree takes, in order.
+
+    >>> list(slots_of(Gather("list", (Take(3), Const(1), Take(5)))))
+    [3, 5]
+    """
+    if isinstance(tree, Take):
+        yield tree.slot
+    elif isinstance(tree, Gather):
+        for item in tree.items:
+            yield from slots_of(item)
+
+
+def calls(block: Block) -> Iterator[Call]:
+    """Every call of a block, those inside maps and branches too."""
+    for instruction in block.body:
+        if isinstance(instruction, Call):
+            yield instruction
+        elif isinstance(instruction, Map):
+            yield from calls(instruction.body)
+        elif isinstance(instruction, Branch):
+            yield from calls(instruction.then)
+            yield from calls(instruction.otherwise)
+
+
+def blocks(program: Program) -> tuple[Block, ...]:
+    """The blocks that together are all of the program's work, once."""
+    return tuple(stage.block for stage in program.stages)
+
+
+def render(program: Program) -> str:
+    """The program as text, one line an instruction: for people and for tests."""
+    lines = [f"program {program.name}({', '.join(f'v{slot}' for slot in program.inputs)})"]
+    if program.straight is not None:
+        lines += ["straight:", *_lines(program.straight, 1)]
+    for stage in program.stages:
+        after = f" after {', '.join(map(str, stage.waits_for))}" if stage.waits_for else ""
+        lines += [
+            f"stage {stage.index} on {stage.lane} ({stage.cores} cores){after}:",
+            *_lines(stage.block, 1),
+        ]
+    return "\n".join([*lines, "finish:", *_lines(program.finish, 1)])
+
+
+def _lines(block: Block, depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    for item in block.body:
+        match item:
+            case Call(path, executable, args, outputs):
+                yield f"{pad}{_names(outputs)} = call {path} #{executable} ({', '.join(map(_text, args))})"
+            case Map(path, body, lanes, items, closure, output):
+                taken = ", ".join(map(_text, (items, *closure)))
+                yield f"{pad}v{output} = map {path} lanes={lanes} ({taken})"
+                yield from _lines(body, depth + 1)
+            case Branch(path, test, then, otherwise, closure, outputs):
+                yield f"{pad}{_names(outputs)} = branch {path} ({', '.join(map(_text, (test, *closure)))})"
+                yield f"{pad} then"
+                yield from _lines(then, depth + 1)
+                yield f"{pad} otherwise"
+                yield from _lines(otherwise, depth + 1)
+            case Move(_, source, target, source_space, target_space):
+                yield f"{pad}v{target} = move v{source} {source_space} -> {target_space}"
+            case Recv(slot):
+                yield f"{pad}recv v{slot}"
+            case Send(slot, readers):
+                yield f"{pad}send v{slot} to {readers}"
+            case Free(slots):
+                yield f"{pad}free {_names(slots)}"
+    if block.result is not None:
+        yield f"{pad}return {_text(block.result)}"
+
+
+def _names(slots: tuple[Slot, ...]) -> str:
+    return ", ".join(f"v{slot}" for slot in slots)
+
+
+def _text(tree: Tree) -> str:
+    if isinstance(tree, Take):
+        return f"v{tree.slot}"
+    if isinstance(tree, Const):
+        return f"<{type(tree.value).__name__}>"
+    return f"{tree.type}({', '.join(map(_text, tree.items))})"

@@ -1,0 +1,135 @@
+"""List schedulers by the book: order the tasks by a rank, give each the best place in turn.
+
+All use insertion (a task may fill a gap) and respect memory, missing links and limits as they go, by
+considering only options that still fit; so they can reach a dead end, and then return None.
+
+- HEFT and CPOP: H. Topcuoglu, S. Hariri, M.-Y. Wu, "Performance-effective and low-complexity task
+  scheduling for heterogeneous computing", IEEE TPDS 13(3), 2002. https://doi.org/10.1109/71.993206
+- PEFT: H. Arabnejad, J. G. Barbosa, "List scheduling algorithm for heterogeneous systems by an optimistic
+  cost table", IEEE TPDS 25(3), 2014. https://doi.org/10.1109/TPDS.2013.57
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from hetero.schedule.arrays import Arrays, Floats
+from hetero.schedule.builder import Builder
+from hetero.schedule.draft import Draft
+from hetero.schedule.problem import Limits
+from hetero.schedule.ranks import downward_rank, optimistic_cost, upward_rank
+
+__all__ = ["PORTFOLIO", "cpop", "fixed_options", "heft", "one_processor", "peft", "portfolio"]
+
+
+def heft(arrays: Arrays, limits: Limits) -> Draft | None:
+    """Heterogeneous Earliest Finish Time: by decreasing upward rank, to where it ends first."""
+    priority = upward_rank(arrays)
+    return _place_all(arrays, limits, priority, lambda builder, task: builder.earliest_finish(task), "heft")
+
+
+def peft(arrays: Arrays, limits: Limits) -> Draft | None:
+    """Predict Earliest Finish Time: weighs in the shortest possible way from there to an exit."""
+    table = optimistic_cost(arrays)
+    counts = np.diff(arrays.first)
+    priority = np.add.reduceat(table, arrays.first[:-1]) / counts if arrays.tasks else np.zeros(0)
+    return _place_all(
+        arrays, limits, priority, lambda builder, task: builder.earliest_finish(task, table), "peft"
+    )
+
+
+def cpop(arrays: Arrays, limits: Limits) -> Draft | None:
+    """Critical Path On a Processor: the critical path stays on the processor that suits it best."""
+    up = upward_rank(arrays)
+    priority = up + downward_rank(arrays)
+    critical = np.isclose(priority, priority.max(initial=0.0), rtol=1e-9)
+    home = _home_of(arrays, critical)
+
+    def choose(builder: Builder, task: int) -> tuple[int, float] | None:
+        on_home = builder.earliest_finish(task, only_on=home) if critical[task] and home is not None else None
+        return on_home or builder.earliest_finish(task)
+
+    return _place_all(arrays, limits, priority, choose, "cpop")
+
+
+def one_processor(arrays: Arrays, limits: Limits) -> Draft | None:
+    """The best single processor, everything else unused: no plan of several should be worse."""
+    priority = upward_rank(arrays)
+    able = [set(arrays.task[arrays.processor == p].tolist()) for p in range(arrays.processors)]
+    drafts = [
+        _place_all(arrays, limits, priority, partial(_earliest_on, processor), "one-processor")
+        for processor in range(arrays.processors)
+        if len(able[processor]) == arrays.tasks
+    ]
+    return _best(drafts)
+
+
+def _earliest_on(processor: int, builder: Builder, task: int) -> tuple[int, float] | None:
+    return builder.earliest_finish(task, only_on=processor)
+
+
+def fixed_options(arrays: Arrays, option: Sequence[int], method: str) -> Draft:
+    """HEFT's order and insertion for options that are already chosen (and fit)."""
+    seconds = arrays.seconds[np.asarray(option, dtype=np.int64)]
+    draft = _place_all(
+        arrays,
+        Limits(),
+        upward_rank(arrays, seconds),
+        lambda builder, task: builder.start_of(int(option[task])),
+        method,
+    )
+    assert draft is not None, "options that fit together can always be put in order"
+    return draft
+
+
+PORTFOLIO: tuple[Callable[[Arrays, Limits], Draft | None], ...] = (heft, peft, cpop, one_processor)
+
+
+def portfolio(arrays: Arrays, limits: Limits) -> list[Draft]:
+    """What each list scheduler makes of the problem, best first, dead ends left out."""
+    drafts = [scheduler(arrays, limits) for scheduler in PORTFOLIO]
+    return sorted((draft for draft in drafts if draft is not None), key=lambda draft: draft.makespan_s)
+
+
+def _place_all(
+    arrays: Arrays,
+    limits: Limits,
+    priority: Floats,
+    choose: Callable[[Builder, int], tuple[int, float] | None],
+    method: str,
+) -> Draft | None:
+    """Place ready tasks by decreasing priority.
+
+    Ready tasks from a heap, not one sort of all: with zero-length tasks, or ranks that do not fall along
+    every edge (CPOP's, PEFT's), sorting alone would put a task before its predecessor.
+    """
+    builder = Builder(arrays, limits)
+    for task in builder.by_priority(priority):
+        place = choose(builder, task)
+        if place is None:
+            return None
+        builder.put(*place)
+    return builder.draft(method)
+
+
+def _home_of(arrays: Arrays, critical: npt.NDArray[np.bool_]) -> int | None:
+    """The processor that runs all critical tasks in the least time, if one can run them all."""
+    best, best_seconds = None, math.inf
+    for processor in range(arrays.processors):
+        least = np.full(arrays.tasks, math.inf)
+        here = arrays.processor == processor
+        np.minimum.at(least, arrays.task[here], arrays.seconds[here])
+        seconds = float(least[critical].sum())
+        if seconds < best_seconds:
+            best, best_seconds = processor, seconds
+    return best
+
+
+def _best(drafts: Sequence[Draft | None]) -> Draft | None:
+    found = [draft for draft in drafts if draft is not None]
+    return min(found, key=lambda draft: draft.makespan_s, default=None)

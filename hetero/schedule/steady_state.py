@@ -1,0 +1,82 @@
+"""Throughput: the choice of options that keeps the busiest processor or link least busy.
+
+In steady state many queries are in flight, so the order of tasks no longer matters: what counts is how
+long one query occupies each processor and each link. Placements need not be contiguous. The period is a
+fluid bound, which a pipelined execution approaches.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hetero.errors import InfeasibleError
+from hetero.schedule.arrays import Arrays
+from hetero.schedule.bounds import SAFETY
+from hetero.schedule.budget import Budget
+from hetero.schedule.draft import Draft
+from hetero.schedule.infeasible import explain
+from hetero.schedule.latency import worst_case
+from hetero.schedule.list_scheduling import fixed_options, portfolio
+from hetero.schedule.measures import chosen_options, period_s
+from hetero.schedule.problem import Limits, Problem
+
+__all__ = ["load_bound", "shortest_period"]
+
+
+def shortest_period(
+    problem: Problem, arrays: Arrays, limits: Limits, budget: Budget
+) -> tuple[Draft, float, float]:
+    """The best draft found, its period, and a bound on the period."""
+    bound = load_bound(arrays)
+    drafts = [
+        draft
+        for draft in portfolio(arrays, limits)
+        if limits.seconds is None or draft.makespan_s <= limits.seconds
+    ]
+    incumbent = min(drafts, key=lambda draft: _period(problem, arrays, draft), default=None)
+    if incumbent is not None:
+        period = _period(problem, arrays, incumbent)
+        if period <= bound * (1 + 1e-12) or budget.left == 0:
+            return incumbent, period, min(bound, period)
+    return _exact(problem, arrays, limits, incumbent, bound, budget)
+
+
+def load_bound(arrays: Arrays) -> float:
+    """No period is shorter than all cores' work shared out perfectly, or than any one task's."""
+    if arrays.tasks == 0:
+        return 0.0
+    work = arrays.seconds * arrays.cores
+    shared = np.minimum.reduceat(work, arrays.first[:-1]).sum() / arrays.capacity.sum()
+    alone = np.minimum.reduceat(work / arrays.capacity[arrays.processor], arrays.first[:-1]).max()
+    return float(max(shared, alone)) * SAFETY
+
+
+def _exact(
+    problem: Problem, arrays: Arrays, limits: Limits, incumbent: Draft | None, bound: float, budget: Budget
+) -> tuple[Draft, float, float]:
+    from hetero.schedule.exact import minimise_period
+
+    outcome = minimise_period(
+        arrays,
+        limits,
+        incumbent=incumbent,
+        horizon_s=worst_case(arrays),
+        lower_s=bound,
+        effort=budget.effort(),
+    )
+    drafts = [draft for draft in (incumbent, outcome.draft) if draft is not None]
+    if not drafts:
+        raise InfeasibleError(explain(problem, arrays, limits, proven=outcome.infeasible))
+    best = min(drafts, key=lambda draft: _period(problem, arrays, draft))
+    period = _period(problem, arrays, best)
+    if best is not incumbent and limits.seconds is None:
+        best = fixed_options(arrays, best.option.tolist(), best.method)
+    return best, period, min(period, max(bound, outcome.bound))
+
+
+def _period(problem: Problem, arrays: Arrays, draft: Draft) -> float:
+    period = period_s(problem, chosen_options(problem, arrays.index[draft.option].tolist()))
+    assert math.isfinite(period), "drafts use existing links only"
+    return period

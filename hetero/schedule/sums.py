@@ -1,0 +1,69 @@
+"""Energy and cost: the smallest sum over the chosen options, then the shortest schedule with that sum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hetero.errors import InfeasibleError
+from hetero.schedule.arrays import Arrays, Floats
+from hetero.schedule.bounds import SAFETY
+from hetero.schedule.budget import Budget
+from hetero.schedule.draft import Draft
+from hetero.schedule.infeasible import explain
+from hetero.schedule.latency import shortest, worst_case
+from hetero.schedule.list_scheduling import fixed_options
+from hetero.schedule.problem import Limits, Problem
+
+__all__ = ["smallest_sum"]
+
+
+def smallest_sum(
+    problem: Problem, arrays: Arrays, limits: Limits, quantity: Floats, budget: Budget
+) -> tuple[Draft, float]:
+    """A draft of the least sum of `quantity` (of equal ones, the shortest found), and a bound on the sum."""
+    cheapest, bound = _each_task_at_its_least(arrays, quantity)
+    try:
+        # Often nothing couples the tasks; then the least of each is the least of all.
+        draft, _ = shortest(problem, cheapest, limits, budget.part(0.4))
+    except InfeasibleError:
+        return _coupled(problem, arrays, limits, quantity, bound, budget)
+    return _in(arrays, cheapest, draft), bound
+
+
+def _each_task_at_its_least(arrays: Arrays, quantity: Floats) -> tuple[Arrays, float]:
+    """The problem with only each task's cheapest options, and the sum of these."""
+    if arrays.tasks == 0:
+        return arrays, 0.0
+    least = np.minimum.reduceat(quantity, arrays.first[:-1])
+    return arrays.only(quantity <= least[arrays.task]), float(least.sum()) * SAFETY
+
+
+def _in(arrays: Arrays, part: Arrays, draft: Draft) -> Draft:
+    """A draft of a part of the options, in the numbers of all of them."""
+    number = {
+        (t, i): k for k, (t, i) in enumerate(zip(arrays.task.tolist(), arrays.index.tolist(), strict=True))
+    }
+    chosen = zip(part.task[draft.option].tolist(), part.index[draft.option].tolist(), strict=True)
+    return Draft.of(
+        arrays, np.array([number[pair] for pair in chosen], dtype=np.int64), draft.start_s, draft.method
+    )
+
+
+def _coupled(
+    problem: Problem, arrays: Arrays, limits: Limits, quantity: Floats, bound: float, budget: Budget
+) -> tuple[Draft, float]:
+    from hetero.schedule.exact import minimise_sum
+
+    outcome = minimise_sum(
+        arrays, limits, quantity, incumbent=None, horizon_s=worst_case(arrays), effort=budget.effort(0.7)
+    )
+    if outcome.draft is None:
+        raise InfeasibleError(explain(problem, arrays, limits, proven=outcome.infeasible))
+    chosen = arrays.only(np.isin(np.arange(arrays.options), outcome.draft.option))
+    draft = outcome.draft
+    if limits.seconds is None:
+        draft = fixed_options(arrays, outcome.draft.option.tolist(), outcome.draft.method)
+    shorter, _ = shortest(problem, chosen, Limits(), budget)
+    if shorter.makespan_s < draft.makespan_s:
+        draft = _in(arrays, chosen, shorter)
+    return draft, max(bound, outcome.bound)

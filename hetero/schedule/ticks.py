@@ -1,0 +1,66 @@
+"""Real numbers as whole ones, for a solver of integers, without ever claiming too much.
+
+Where all values are short decimals they become exact. Elsewhere they are rounded down: a problem whose
+every duration is rounded down is a relaxation, so a bound proven there holds for the true one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from hetero.schedule.arrays import Floats, Ints
+
+__all__ = ["Ticks", "ticks_for"]
+
+EXACT_RANGE = 1 << 42
+ROUNDED_RANGE = 1 << 40
+RELATIVE_NOISE = 2e-15  # a decimal read into a float is off by less, also after one or two operations
+SUM_NOISE = 1e-13  # and a sum of many by less than this
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """`per_unit` ticks make one second, byte, joule or dollar."""
+
+    per_unit: float
+    exact: bool
+
+    def whole(self, values: Floats) -> Ints:
+        """The values in ticks, exact or rounded down."""
+        scaled = values * self.per_unit
+        rounded = np.rint(scaled) if self.exact else np.floor(scaled * (1 - RELATIVE_NOISE))
+        whole: Ints = rounded.astype(np.int64)
+        return whole
+
+    def at_most(self, limit: float) -> int:
+        """What a sum of `whole` ticks may reach if the sum of the values may reach `limit`."""
+        return math.floor(limit * self.per_unit * (1 + SUM_NOISE))
+
+    def at_least(self, bound: float) -> int:
+        """What a whole number of ticks reaches if it stands for `bound` or more."""
+        scaled = bound * self.per_unit * (1 - SUM_NOISE)
+        return math.ceil(scaled) if self.exact else math.floor(scaled)
+
+    def value(self, ticks: float) -> float:
+        """Ticks back in the unit."""
+        return ticks / self.per_unit
+
+
+def ticks_for(values: Floats, largest: float) -> Ticks:
+    """Ticks in which the finite `values` are exact if they can be, and no sum passes `largest`."""
+    finite = np.unique(values[np.isfinite(values) & (values > 0)])
+    if len(finite) == 0 or not 0 < largest < math.inf:
+        return Ticks(1.0, exact=True)
+    for digits in range(13):
+        scale = 10.0**digits
+        if largest * scale > EXACT_RANGE:
+            break
+        scaled = finite * scale
+        whole = np.rint(scaled)
+        if (np.abs(scaled - whole) <= RELATIVE_NOISE * scaled).all():
+            common = int(np.gcd.reduce(whole.astype(np.int64)))
+            return Ticks(scale / common, exact=True)
+    return Ticks(ROUNDED_RANGE / largest, exact=False)

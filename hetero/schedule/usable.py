@@ -1,0 +1,81 @@
+"""Which options are worth a solver's time: possible alone, and not beaten by another of the same task.
+
+Dropping them first keeps every later model small and gives the clearest message where a task has none.
+"""
+
+from __future__ import annotations
+
+from hetero.errors import InfeasibleError
+from hetero.schedule.problem import Limits, Option, Problem, Processor, Task
+from hetero.schedule.schedule import Objective
+
+__all__ = ["usable_options"]
+
+QUANTITIES = ("seconds", "joules", "dollars", "error", "memory_bytes")
+OBJECTIVE_QUANTITY = {"energy": "joules", "cost": "dollars"}
+
+
+def usable_options(problem: Problem, objective: Objective, limits: Limits) -> list[list[int]]:
+    """For each task, the numbers of its options that an optimal schedule may need.
+
+    Raises `InfeasibleError` where a task has no option that is possible even alone.
+    """
+    processors = {p.name: p for p in problem.processors}
+    memory_counts = limits.memory_bytes is not None or any(
+        p.memory_bytes is not None for p in problem.processors
+    )
+    compared = ["seconds", "cores", *(["memory_bytes"] if memory_counts else [])]
+    compared += [
+        name
+        for name in ("joules", "dollars", "error")
+        if getattr(limits, name) is not None or OBJECTIVE_QUANTITY.get(objective) == name
+    ]
+    return [_undominated(task, _possible(task, processors, limits), compared) for task in problem.tasks]
+
+
+def _possible(task: Task, processors: dict[str, Processor], limits: Limits) -> list[int]:
+    reasons = [_obstacle(option, processors[option.processor], limits) for option in task.options]
+    possible = [index for index, reason in enumerate(reasons) if reason is None]
+    if not possible:
+        shown = "; ".join(f"option {index} {reason}" for index, reason in enumerate(reasons[:4]))
+        more = f"; and {len(reasons) - 4} more" if len(reasons) > 4 else ""
+        raise InfeasibleError(f"task {task.name!r} has no option that can run: {shown}{more}")
+    return possible
+
+
+def _obstacle(option: Option, processor: Processor, limits: Limits) -> str | None:
+    """Why an option cannot run even with the machine to itself."""
+    if option.cores > processor.cores and option.seconds > 0:
+        return f"needs {option.cores} cores of {processor.name!r}, which has {processor.cores}"
+    if processor.memory_bytes is not None and option.memory_bytes > processor.memory_bytes:
+        over = option.memory_bytes - processor.memory_bytes
+        return (
+            f"needs {option.memory_bytes:g} bytes on {processor.name!r}, which has "
+            f"{processor.memory_bytes:g}: {over:g} too many"
+        )
+    for name in QUANTITIES:
+        limit, value = getattr(limits, name), getattr(option, name)
+        if limit is not None and value > limit:
+            return f"takes {value:g} {name}, {value - limit:g} over the limit of {limit:g}"
+    return None
+
+
+def _undominated(task: Task, possible: list[int], compared: list[str]) -> list[int]:
+    """Options that no other option of the same processor matches or beats in everything that counts.
+
+    Only the same processor: what another processor saves here may be lost again on transfers.
+    """
+    kept: list[int] = []
+    for index in sorted(possible, key=lambda i: [getattr(task.options[i], name) for name in compared]):
+        option = task.options[index]
+        if not any(_matches_or_beats(task.options[other], option, compared) for other in kept):
+            kept.append(index)
+    return sorted(kept)
+
+
+def _matches_or_beats(first: Option, second: Option, compared: list[str]) -> bool:
+    if first.processor != second.processor:
+        return False
+    if "memory_bytes" in compared and second.resident not in (None, first.resident):
+        return False  # the second's memory may already be there for another task
+    return all(getattr(first, name) <= getattr(second, name) for name in compared)
