@@ -18,6 +18,7 @@ from hetero.device import (
     DeviceInfo,
     DeviceStatus,
     DirectExecutable,
+    Memory,
     Offers,
     Refusal,
     Variant,
@@ -42,7 +43,9 @@ class ForeignTensor:
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         # without this NumPy would make an array of one Python object out of it, and nobody would notice
-        raise DeviceError(f"a tensor of memory space {SPACE!r} was used on the host; get it through its memory")
+        raise DeviceError(
+            f"a tensor of memory space {SPACE!r} was used on the host; get it through its memory"
+        )
 
     def __repr__(self) -> str:
         return "<a value in foreign memory>"
@@ -67,7 +70,9 @@ class ForeignMemory:
 
     def get(self, value: Any) -> Any:
         if not isinstance(value, ForeignTensor):
-            raise DeviceError(f"a {type(value).__name__} of the host was read as a value of memory space {SPACE!r}")
+            raise DeviceError(
+                f"a {type(value).__name__} of the host was read as a value of memory space {SPACE!r}"
+            )
         with self._lock:
             self.gets += 1
         return copy.deepcopy(value._hidden)
@@ -102,7 +107,7 @@ def open_device(info: DeviceInfo) -> Device:
 class ForeignDevice:
     """Runs models by their reference, on what its tensors hide."""
 
-    memory = MEMORY
+    memory: Memory = MEMORY
 
     def __init__(self, info: DeviceInfo) -> None:
         self.info = info

@@ -113,7 +113,9 @@ class OpenVinoDevice:
             model = onnx_form(op)
             compiled = self._core.compile_model(self._convert(model), "CPU", config)
             places = _places(compiled, model)
-        except Exception as error:  # RuntimeError from the engine, ModelError from the export; the cause is kept
+        except (
+            Exception
+        ) as error:  # RuntimeError from the engine, ModelError from the export; the cause is kept
             raise refuse(self.info.name, op, error) from error
         return DirectExecutable(_Requests(compiled, model, places))
 

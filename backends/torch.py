@@ -63,7 +63,9 @@ def _cuda() -> list[DeviceStatus]:
     if not Path("/dev/nvidia0").exists():
         return [DeviceStatus("cuda0/torch", False, reason="no NVIDIA GPU is here (no /dev/nvidia0)")]
     if "+cpu" in version("torch"):
-        return [DeviceStatus("cuda0/torch", False, reason="this torch is built for the CPU", install=_INSTALL)]
+        return [
+            DeviceStatus("cuda0/torch", False, reason="this torch is built for the CPU", install=_INSTALL)
+        ]
     import torch
 
     if not torch.cuda.is_available():
@@ -75,7 +77,9 @@ def _cuda() -> list[DeviceStatus]:
         # AMD's builds of torch call their GPUs cuda as well
         vendor = "AMD" if torch.version.hip else "NVIDIA"
         driver = f"{torch.version.hip or torch.version.cuda}"
-        found.append(_gpu(f"cuda{index}", index, vendor, facts.name, facts.total_memory, driver, ("bf16", "fp16")))
+        found.append(
+            _gpu(f"cuda{index}", index, vendor, facts.name, facts.total_memory, driver, ("bf16", "fp16"))
+        )
     return found
 
 
@@ -100,7 +104,9 @@ def _xpu() -> list[DeviceStatus]:
     if not torch.xpu.is_available():
         return [DeviceStatus("xpu/torch", False, reason="torch sees no Intel GPU: its driver is missing")]
     facts = torch.xpu.get_device_properties(0)
-    return [_gpu("xpu", 0, "Intel", facts.name, facts.total_memory, str(facts.driver_version), ("bf16", "fp16"))]
+    return [
+        _gpu("xpu", 0, "Intel", facts.name, facts.total_memory, str(facts.driver_version), ("bf16", "fp16"))
+    ]
 
 
 def _gpu(
@@ -224,7 +230,9 @@ class _Call:
 class AsynchronousExecutable:
     """A module on a GPU: a call is queued when ``start`` returns, and timed at ``wait``."""
 
-    def __init__(self, call: Callable[[Sequence[torch.Tensor]], list[torch.Tensor]], device: torch.device) -> None:
+    def __init__(
+        self, call: Callable[[Sequence[torch.Tensor]], list[torch.Tensor]], device: torch.device
+    ) -> None:
         self._call: Callable[[Sequence[torch.Tensor]], list[torch.Tensor]] | None = call
         self._device = device
 

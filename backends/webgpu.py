@@ -27,6 +27,7 @@ from hetero.device import (
     Device,
     DeviceInfo,
     DeviceStatus,
+    Memory,
     Offers,
     Pending,
     Refusal,
@@ -50,7 +51,14 @@ SOFTWARE = "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER"
 PROBE_SECONDS = 60
 """A driver that has not answered by then is broken."""
 
-_VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel", 0x106B: "Apple", 0x13B5: "Arm", 0x5143: "Qualcomm"}
+_VENDORS = {
+    0x10DE: "NVIDIA",
+    0x1002: "AMD",
+    0x8086: "Intel",
+    0x106B: "Apple",
+    0x13B5: "Arm",
+    0x5143: "Qualcomm",
+}
 
 _PROBE = """
 import json, os, numpy, onnxruntime, onnxruntime_ep_webgpu as plugin
@@ -148,8 +156,9 @@ def _ask() -> dict[str, Any] | str:
         return f"the GPU's driver did not answer within {PROBE_SECONDS} s"
     lines = run.stdout.strip().splitlines()
     if run.returncode != 0 or not lines:
-        said = run.stderr.strip().splitlines()
-        return f"asking for an adapter failed (status {run.returncode}): {said[-1] if said else 'no message'}"
+        said = (run.stderr.strip().splitlines() or ["no message"])[-1]
+        reason = said.rpartition("was false. ")[2]  # what follows the C++ condition that failed
+        return f"asking for an adapter failed with status {run.returncode}: {reason}"
     answer: dict[str, Any] = json.loads(lines[-1])
     return answer or "WebGPU finds no adapter on this machine"
 
@@ -200,7 +209,7 @@ class WebGpuDevice:
     def __init__(self, info: DeviceInfo) -> None:
         self.info = info
         _ep_device()
-        self.memory = WebGpuMemory()
+        self.memory: Memory = WebGpuMemory()
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if op.kind not in self.info.kinds:

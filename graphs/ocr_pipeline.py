@@ -22,6 +22,7 @@ from hetero.tracing import Pipeline
 __all__ = ["ocr_pipeline"]
 
 LEAST_CONFIDENCE = 0.5
+DIGITS = 5  # rapidocr rounds confidences before it compares them; here only the comparison is rounded
 
 
 class Crop(NamedTuple):
@@ -99,5 +100,5 @@ def join(texts: list[tuple[str, float]], boxes: NDArray[np.float32], how: Fit) -
     return [
         Line(text, confidence, tuple((x, y) for x, y in box))
         for (text, confidence), box in zip(texts, corners, strict=True)
-        if text.strip() and confidence >= LEAST_CONFIDENCE
+        if text.strip() and round(confidence, DIGITS) >= LEAST_CONFIDENCE
     ]

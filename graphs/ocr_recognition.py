@@ -21,7 +21,6 @@ NARROWEST = 320
 BATCH = 6
 SURE_IT_IS_TURNED = 0.9
 BLANK = 0  # the class of connectionist temporal classification (CTC) that stands for no character
-DIGITS = 5  # confidences are rounded, as the models' own library does: they are compared with a threshold
 
 
 def padded_widths(sizes: Sequence[tuple[int, int]]) -> list[int]:
@@ -74,7 +73,7 @@ def upright(crop: NDArray[np.uint8], orientation: NDArray[np.float32]) -> NDArra
 
 
 def ctc_text(probabilities: NDArray[np.float32], alphabet: Sequence[str]) -> tuple[str, float]:
-    """The text of the likeliest path, and its confidence: the mean over the characters kept.
+    """The text of the likeliest path, and its confidence: the mean probability of the characters kept.
 
     ``probabilities`` is the recogniser's output, float32 (1, steps, classes). On the path, repetitions are
     one character, and class 0 is none. Graves et al., "Connectionist temporal classification",
@@ -90,6 +89,5 @@ def ctc_text(probabilities: NDArray[np.float32], alphabet: Sequence[str]) -> tup
     kept = (path != BLANK) & np.diff(path, prepend=-1).astype(bool)
     if not kept.any():
         return "", 0.0
-    likelihoods = np.take_along_axis(probabilities[0], path[:, np.newaxis], axis=1)[kept, 0]
-    confidence = np.mean([round(likelihood, DIGITS) for likelihood in likelihoods.tolist()]).round(DIGITS)
+    confidence = probabilities[0, kept, path[kept]].mean(dtype=np.float64)
     return "".join(alphabet[label] for label in path[kept]), float(confidence)

@@ -5,9 +5,9 @@ Loading this module loads no model and needs no extra; `build` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hetero.graphs import sentences
 from hetero.graphs.extras import require
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hetero.tracing import Pipeline
 
-__all__ = ["NAME", "SUMMARY", "build", "inputs", "sample", "show"]
+__all__ = ["NAME", "SUMMARY", "Ranking", "build", "inputs", "sample", "show"]
 
 NAME = "semantic_search"
 SUMMARY = "Ranks the lines of a text by nearness in meaning to a query, its first line (all-MiniLM-L6-v2)"
@@ -26,9 +26,20 @@ SUMMARY = "Ranks the lines of a text by nearness in meaning to a query, its firs
 SHOWN = 10
 
 
+class Ranking(NamedTuple):
+    """Lines, the nearest first, and the cosine similarity of each to the query.
+
+    The similarities are one vector, since they are exact to a share of the largest, not of their own size:
+    one may be near zero.
+    """
+
+    lines: list[str]
+    similarities: list[float]
+
+
 @cache
 def build() -> Pipeline:
-    """The pipeline: lines and a query, to a list of (line, cosine similarity), the nearest first.
+    """The pipeline: lines and a query, to a `Ranking` of the lines.
 
     Raises `MissingExtraError` where a package of the extra "graphs" is missing.
     """
@@ -55,11 +66,12 @@ def inputs(path: str | Path, query: str | None = None) -> Iterator[tuple[list[st
         yield searched, asked[0]
 
 
-def show(result: Sequence[tuple[str, float]]) -> str:
+def show(result: Ranking) -> str:
     """The nearest ten lines with their cosine similarity.
 
-    >>> print(show([("A leaf turns light into sugar.", 0.62), ("The moon shows us one side.", 0.1)]))
+    >>> print(show(Ranking(["A leaf turns light into sugar.", "The moon shows us one side."], [0.62, 0.1])))
     0.620  A leaf turns light into sugar.
     0.100  The moon shows us one side.
     """
-    return "\n".join(f"{score:.3f}  {line}" for line, score in result[:SHOWN])
+    nearest = list(zip(*result, strict=True))[:SHOWN]
+    return "\n".join(f"{similarity:.3f}  {line}" for line, similarity in nearest)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import hetero as ht
 from hetero.graphs import minilm
-from hetero.graphs.semantic_search import NAME
+from hetero.graphs.semantic_search import NAME, Ranking
 from hetero.tracing import Pipeline
 
 __all__ = ["by_length", "search_pipeline"]
@@ -49,17 +49,16 @@ def batches(lines: Sequence[str]) -> list[list[str]]:
 @ht.node
 def rank(
     lines: Sequence[str], vectors: Sequence[NDArray[np.float32]], query: NDArray[np.float32]
-) -> list[tuple[str, float]]:
-    """Lines with their cosine similarity to the query, the nearest first; equally near, in their order.
+) -> Ranking:
+    """The lines by their cosine similarity to the query; equally near ones keep their order.
 
     ``vectors`` are those of `batches`, float32 (up to `BATCH`, 384) each; ``query`` is float32 (1, 384).
     All have length 1.
     """
-    if not lines:
-        return []
-    scores = np.empty(len(lines), np.float32)
-    scores[by_length(lines)] = np.concatenate(list(vectors)) @ query[0]
-    return [(lines[index], float(scores[index])) for index in np.argsort(-scores, kind="stable")]
+    similarities = np.empty(len(lines), np.float32)
+    similarities[by_length(lines)] = [value for batch in vectors for value in batch @ query[0]]
+    order = np.argsort(-similarities, kind="stable")
+    return Ranking([lines[index] for index in order], similarities[order].tolist())
 
 
 def by_length(lines: Sequence[str]) -> list[int]:

@@ -15,15 +15,12 @@ from hetero.machine import Processor
 
 __all__ = ["CpuFacts", "cgroup_cores", "cgroup_memory_bytes", "cpu", "parse_cpuinfo", "parse_meminfo"]
 
-FEATURES = frozenset(
-    (
-        # x86: what decides which kernels an engine takes, and in which precision
-        "avx avx2 fma f16c avx512f avx512_vnni avx_vnni avx512_bf16 avx512_fp16 avx_vnni_int8 "
-        "amx_tile amx_bf16 amx_int8 amx_fp16 "
-        # Arm
-        "neon asimd asimddp asimdhp sve sve2 bf16 i8mm sme"
-    ).split()
+X86_FEATURES = frozenset(
+    {"avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "avx512_fp16"}
+    | {"avx_vnni_int8", "amx_tile", "amx_bf16", "amx_int8", "amx_fp16"}
 )
+ARM_FEATURES = frozenset({"neon", "asimd", "asimddp", "asimdhp", "sve", "sve2", "bf16", "i8mm", "sme"})
+"""What decides which kernels an engine takes, and in which precision."""
 _X86_VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel", "HygonGenuine": "Hygon"}
 _ARM_VENDORS = {"0x41": "Arm", "0x4e": "NVIDIA", "0x51": "Qualcomm", "0x61": "Apple", "0xc0": "Ampere"}
 _NO_LIMIT_BYTES = 1 << 60
@@ -82,7 +79,7 @@ def parse_cpuinfo(text: str) -> CpuFacts | None:
         if colon:
             fields.setdefault(key.strip(), value.strip())  # the first CPU speaks for all of them
     features = tuple(
-        sorted(FEATURES.intersection((fields.get("flags") or fields.get("Features", "")).split()))
+        sorted((X86_FEATURES | ARM_FEATURES).intersection((fields.get("flags") or fields.get("Features", "")).split()))
     )
     if "vendor_id" in fields:
         vendor = _X86_VENDORS.get(fields["vendor_id"], fields["vendor_id"])

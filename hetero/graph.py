@@ -6,14 +6,18 @@ a ``Pack`` (list, tuple, dict) of such trees. Passes return new graphs; nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hetero.errors import ArgumentError, GraphError, UnknownNameError
 from hetero.ops.base import Op
 from hetero.values import Specs, digest_of
+
+if TYPE_CHECKING:
+    import networkx
 
 __all__ = ["INPUT", "REQUIRED", "Arg", "Const", "Graph", "Input", "Node", "Pack", "Ref", "refs", "resolve"]
 
@@ -207,6 +211,32 @@ class Graph:
             yield prefix + node.name, node
             for side, graph in node.op.subgraphs.items():
                 yield from graph.walk(f"{prefix}{node.name}/{side}/" if side else f"{prefix}{node.name}/")
+
+    def to_networkx(self) -> networkx.DiGraph:
+        """A networkx DiGraph with the ops and arguments as attributes; ``from_networkx`` is the inverse."""
+        from hetero.graph_files import to_networkx
+
+        return to_networkx(self)
+
+    @classmethod
+    def from_networkx(cls, drawn: networkx.DiGraph) -> Graph:
+        """The graph that ``to_networkx`` drew, whatever was reordered meanwhile."""
+        from hetero.graph_files import from_networkx
+
+        return from_networkx(drawn)
+
+    def save(self, path: str | Path) -> None:
+        """Write the graph as one file, without code: see ``hetero.graph_files``."""
+        from hetero.graph_files import save_graph
+
+        save_graph(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, code: Graph | Iterable[Op] = ()) -> Graph:
+        """Read a graph; Python functions and torch modules are taken from ``code``."""
+        from hetero.graph_files import load_graph
+
+        return load_graph(path, code)
 
     def __str__(self) -> str:
         from hetero.show import graph_table  # drawing lives in its own module

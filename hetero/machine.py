@@ -106,27 +106,30 @@ class Machine:
         return replace(self, links=tuple(new.values()))
 
     def differences(self, other: Machine) -> list[str]:
-        """What is not the same for a plan: processors' models, cores and features, engines and their versions."""
+        """What of this machine is missing or different in another: models, cores, features, engines, versions.
+
+        What the other one has beside it does not matter.
+        """
         found: list[str] = []
-        mine = {p.name: p for p in self.processors}
         theirs = {p.name: p for p in other.processors}
-        for name in sorted({*mine, *theirs}):
-            a, b = mine.get(name), theirs.get(name)
-            if a is None or b is None:
-                found.append(f"processor {name} is {'missing' if b is None else 'new'}")
+        for mine in self.processors:
+            its = theirs.get(mine.name)
+            if its is None:
+                found.append(f"processor {mine.name} is missing")
                 continue
             for attribute in ("model", "cores", "features"):
-                if getattr(a, attribute) != getattr(b, attribute):
-                    found.append(
-                        f"{name}.{attribute}: {getattr(a, attribute)!r} -> {getattr(b, attribute)!r}"
-                    )
-        engines = {d.name: (d.version, d.driver) for d in self.devices}
-        others = {d.name: (d.version, d.driver) for d in other.devices}
-        for name in sorted(engines):
-            if name not in others:
-                found.append(f"device {name} is missing")
-            elif engines[name] != others[name]:
-                found.append(f"device {name}: version {engines[name][0]} -> {others[name][0]}")
+                a, b = getattr(mine, attribute), getattr(its, attribute)
+                if a != b:
+                    found.append(f"{mine.name}.{attribute}: {a!r} -> {b!r}")
+        others = {d.name: d for d in other.devices}
+        for device in self.devices:
+            if device.name not in others:
+                found.append(f"device {device.name} is missing")
+                continue
+            for attribute in ("version", "driver"):
+                a, b = getattr(device, attribute), getattr(others[device.name], attribute)
+                if a != b:
+                    found.append(f"device {device.name}: {attribute} {a} -> {b}")
         return found
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "rows"]
 
-HEADERS = ("device", "state", "processor", "vendor", "memory", "capability")
+HEADERS = ("device", "state", "processor", "vendor", "memory", "capability, or why not")
 
 
 def command() -> None:
@@ -31,7 +31,14 @@ def _row(status: DeviceStatus, machine: Machine) -> tuple[str, ...]:
     from hetero.show import nbytes
 
     if status.info is None or not status.available:
-        return status.name, "; ".join(filter(None, (status.reason, status.install))), "", "", "", ""
+        return (
+            status.name,
+            "unavailable",
+            "",
+            "",
+            "",
+            "; ".join(filter(None, (status.reason, status.install))),
+        )
     info, processor = status.info, machine.processor(status.info.processor)
     memory = info.memory_bytes if info.memory_bytes is not None else processor.memory_bytes
     cores = "1 core" if processor.cores == 1 else f"{processor.cores} cores"

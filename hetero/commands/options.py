@@ -29,7 +29,8 @@ PipelineName: TypeAlias = Annotated[
     str, typer.Argument(metavar="NAME", help="A ready pipeline, or FILE.py:PIPELINE of your own.")
 ]
 PathText: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="[PATH]", help="The input: a file, or a folder of them; else the sample.")
+    str | None,
+    typer.Argument(metavar="[PATH]", help="The input: a file, or a folder of them; else the sample."),
 ]
 ObjectiveName: TypeAlias = Annotated[
     str, typer.Option("--objective", help="latency, throughput, energy or cost.", show_default=True)

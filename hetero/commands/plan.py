@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hetero.commands.options import Allow, Budget, Deny, LimitTexts, ObjectiveName, PathText, PipelineName, limits_of
+from hetero.commands.options import (
+    Allow,
+    Budget,
+    Deny,
+    LimitTexts,
+    ObjectiveName,
+    PathText,
+    PipelineName,
+    limits_of,
+)
 from hetero.errors import ArgumentError
 
 if TYPE_CHECKING:

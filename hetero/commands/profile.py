@@ -21,17 +21,24 @@ DAY_S = 24 * 3600.0
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A ready pipeline, or FILE.py:PIPELINE.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A ready pipeline, or FILE.py:PIPELINE.")
+    ] = None,
     path: PathText = None,
     budget: Budget = None,
     show: Annotated[bool, typer.Option("--list", help="Show what is in the profile store.")] = False,
-    export: Annotated[Path | None, typer.Option("--export", metavar="FILE", help="Write the store as JSON.")] = None,
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="FILE", help="Write the store as JSON.")
+    ] = None,
     take: Annotated[
         Path | None, typer.Option("--import", metavar="FILE", help="Take over what was exported elsewhere.")
     ] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Drop measurements of devices that are not here.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Drop measurements of devices that are not here.")
+    ] = False,
     older_than: Annotated[
-        float | None, typer.Option("--older-than", metavar="DAYS", help="With --prune: drop older ones instead.")
+        float | None,
+        typer.Option("--older-than", metavar="DAYS", help="With --prune: drop older ones instead."),
     ] = None,
 ) -> None:
     """Measure every option of a pipeline's nodes; or list, export, import, prune what was measured."""
@@ -72,13 +79,18 @@ def _print_options(plan: Plan) -> None:
 
     rows = []
     for path, options in plan.options.items():
-        ranked = sorted(options, key=lambda one: one.estimate.seconds if one.usable and one.estimate else float("inf"))
+        ranked = sorted(
+            options, key=lambda one: one.estimate.seconds if one.usable and one.estimate else float("inf")
+        )
         for one in ranked:
             estimate, mark = one.estimate, "*" if plan.choices.get(path) == one.choice else ""
             if estimate is None:
                 rows.append((path, mark, one.choice.device, str(one.choice.variant), "", "", "", one.reason))
                 continue
-            spread, error = estimate.spread.get("seconds", 0.0), f"{estimate.error:.1e}" if estimate.error else "0"
+            spread, error = (
+                estimate.spread.get("seconds", 0.0),
+                f"{estimate.error:.1e}" if estimate.error else "0",
+            )
             source = one.reason or estimate.sources.get("seconds", "")
             numbers = (seconds(estimate.seconds), f"±{seconds(spread)}", error)
             rows.append((path, mark, one.choice.device, str(one.choice.variant), *numbers, source))
@@ -105,7 +117,13 @@ def _list(store: ProfileStore) -> None:
         m, about = row.measurement, row.about
         age_days = max(0.0, time.time() - m.measured_at) / DAY_S
         error = "" if m.error is None else f"{m.error:.1e}"
-        numbers = (seconds(m.seconds), f"±{seconds(m.spread_s)}", str(m.repetitions), error, f"{age_days:.1f}")
+        numbers = (
+            seconds(m.seconds),
+            f"±{seconds(m.spread_s)}",
+            str(m.repetitions),
+            error,
+            f"{age_days:.1f}",
+        )
         rows.append((about.op, about.device, row.key.variant, row.key.specs, *numbers))
     headers = ("op", "device", "variant", "inputs", "one run", "spread", "runs", "error", "age, days")
     print_table(headers, rows, right=("one run", "spread", "runs", "error", "age, days"))

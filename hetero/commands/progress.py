@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Shown
     from rich.progress import TaskID
 
     from hetero.cost.progress import Progress, Steps
@@ -40,12 +41,9 @@ def progress_bar(what: str) -> Iterator[Progress]:
 class _Bar:
     """One row: a step counts as done when the next one begins, so the last one is never seen as done too early."""
 
-    def __init__(self, shown: object, task: TaskID) -> None:
+    def __init__(self, shown: Shown, task: TaskID) -> None:
         self._shown, self._task, self._begun = shown, task, 0
 
     def advance(self, text: str) -> None:
-        from rich.progress import Progress
-
-        assert isinstance(self._shown, Progress)
         self._shown.update(self._task, completed=self._begun, step=text)
         self._begun += 1

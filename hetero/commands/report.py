@@ -24,7 +24,9 @@ def command(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")],
     pipeline: Annotated[
         str | None,
-        typer.Option("--pipeline", metavar="NAME", help="What a saved plan is of, where it is not a ready pipeline."),
+        typer.Option(
+            "--pipeline", metavar="NAME", help="What a saved plan is of, where it is not a ready pipeline."
+        ),
     ] = None,
 ) -> None:
     """Write a report: Gantt charts, placement, what was considered, the five figures."""
@@ -77,5 +79,7 @@ def _name_in(path: Path) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise ArgumentError(f"{path} is not a saved plan") from error
     if name not in NAMES:
-        raise ArgumentError(f"{path} is a plan of {name!r}, which is no ready pipeline: say --pipeline FILE.py:PIPELINE")
+        raise ArgumentError(
+            f"{path} is a plan of {name!r}, which is no ready pipeline: say --pipeline FILE.py:PIPELINE"
+        )
     return str(name)

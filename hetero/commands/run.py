@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from hetero.commands.options import Allow, Budget, Deny, LimitTexts, ObjectiveName, PathText, PipelineName, limits_of
+from hetero.commands.options import (
+    Allow,
+    Budget,
+    Deny,
+    LimitTexts,
+    ObjectiveName,
+    PathText,
+    PipelineName,
+    limits_of,
+)
 
 __all__ = ["command"]
 
@@ -45,4 +54,6 @@ def command(
             if len(calls) > 1:
                 typer.echo(f"--- input {number} of {len(calls)}")
             typer.echo(found.show(result))
-            typer.echo(f"{found.name}: {seconds(took_s)}, predicted {seconds(plan.estimate.seconds)}", err=True)
+            typer.echo(
+                f"{found.name}: {seconds(took_s)}, predicted {seconds(plan.estimate.seconds)}", err=True
+            )

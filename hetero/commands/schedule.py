@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from hetero.commands.options import LimitTexts, ObjectiveName, limit_numbers
 from hetero.errors import ArgumentError, ProblemError, UnknownNameError
-
-if TYPE_CHECKING:
-    from hetero.schedule.schedule import Objective
 
 __all__ = ["command"]
 
@@ -25,7 +22,9 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the search's random choices.")] = 0,
     limit: LimitTexts = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the schedule as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the schedule as JSON.")
+    ] = None,
 ) -> None:
     """Solve a scheduling problem: a schedule, with a proven bound."""
     from hetero.schedule.command import run_file
@@ -37,7 +36,7 @@ def command(
         raise ArgumentError(f"--budget {budget}: expected a number of seconds >= 0")
     try:
         summary = run_file(
-            problem, cast("Objective", objective), budget, steps, seed, limit_numbers(limit), out
+            problem, objective, budget, steps, seed, limit_numbers(limit), out
         )
     except OSError as error:
         raise ProblemError(f"cannot write {out}: {error.strerror or error}") from error

@@ -13,7 +13,7 @@ __all__ = ["print_table"]
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Print rows under their headers; the columns named in ``right`` hold numbers.
 
-    A terminal gets cells that break to its width; a file or pipe a line a row, however long, so that it can be searched.
+    A terminal gets cells that break to its width; a file or pipe gets a line a row, however long, to be searched.
     """
     if not sys.stdout.isatty():
         print(text_table(headers, rows))

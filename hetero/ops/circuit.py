@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -92,6 +94,44 @@ class CircuitOp(Op):
                 "vector that observables= could be evaluated on; ask for shots= instead"
             )
         return cls(who, own, terms, scalar, None, None, features)
+
+    def asked(self) -> dict[str, Any]:
+        """What is asked of the circuit, as plain values; with ``to_qpy`` it is all of the op."""
+        return {
+            "observables": [
+                [o.paulis.to_labels(), [float(c) for c in o.coeffs.real]] for o in self.observables
+            ],
+            "scalar": self.scalar,
+            "shots": self.shots,
+            "seed": self.seed,
+        }
+
+    def to_qpy(self) -> bytes:
+        """The circuit in Qiskit's binary format."""
+        from qiskit import qpy
+
+        buffer = io.BytesIO()
+        qpy.dump(self.circuit, buffer)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_qpy(cls, content: bytes, name: str, asked: Mapping[str, Any]) -> CircuitOp:
+        """The op that ``to_qpy`` and ``asked`` describe.
+
+        Raises:
+            ModelError: the content is no circuit.
+        """
+        from qiskit import qpy
+        from qiskit.exceptions import QiskitError
+        from qiskit.quantum_info import SparsePauliOp
+
+        try:
+            (circuit,) = qpy.load(io.BytesIO(content))
+        except (QiskitError, ValueError, EOFError, struct.error) as error:
+            raise ModelError(f"circuit {name!r}: not a QPY file: {error}") from error
+        terms = [SparsePauliOp(labels, coeffs) for labels, coeffs in asked["observables"]]
+        observables = None if asked["shots"] is not None else terms[0] if asked["scalar"] else terms
+        return cls.from_circuit(circuit, observables, asked["shots"], name, asked["seed"])
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]  # computed: it follows from the circuit

@@ -125,13 +125,32 @@ class OnnxOp(Op):
             self._inferences[specs] = infer(self.file.parse(), self.input_ports, specs)
         return self._inferences[specs]
 
+    def contents(self) -> dict[str, bytes]:
+        """The model's own bytes first, then its external data, by file name relative to the model's folder."""
+        if self.file.path is None:
+            return {"model.onnx": self.file.read()}
+        folder = self.file.path.parent
+        return {name: (folder / name).read_bytes() for name in (self.file.path.name, *self.file.companions)}
+
+    @classmethod
+    def from_contents(cls, files: dict[str, bytes], name: str) -> OnnxOp:
+        """The op of a model whose files are at hand as bytes; those with external data are unpacked into the cache."""
+        if len(files) == 1:
+            return cls(OnnxFile(content=next(iter(files.values()))), name)
+        folder = (cache_directory() / "models" / digest_of(files)).resolve()
+        for relative, content in files.items():
+            target = (folder / relative).resolve()
+            if not target.is_relative_to(folder):
+                raise ModelError(f"{name}: file {relative!r} lies outside of the model's folder")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(target, content)
+        return cls(OnnxFile(path=folder / next(iter(files))), name)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """An op travels with its model's bytes: the process or machine that gets it may not see the same files."""
         if self.file.path is None:
             return _from_bytes, (self.file.content, self.name)
-        folder = self.file.path.parent
-        files = {name: (folder / name).read_bytes() for name in (self.file.path.name, *self.file.companions)}
-        return _from_files, (str(self.file.path), files, self.digest, self.name)
+        return _from_files, (str(self.file.path), self.contents(), self.digest, self.name)
 
 
 def _from_bytes(content: bytes, name: str) -> OnnxOp:
@@ -143,14 +162,8 @@ def _from_files(path: str, files: dict[str, bytes], digest: str, name: str) -> O
     here = OnnxFile(path=Path(path))
     if Path(path).is_file() and here.digest == digest:
         op = OnnxOp(here, name)
-    elif len(files) == 1:
-        op = OnnxOp(OnnxFile(content=next(iter(files.values()))), name)
     else:
-        folder = cache_directory() / "models" / digest
-        for relative, content in files.items():
-            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / relative, content)
-        op = OnnxOp(OnnxFile(path=folder / next(iter(files))), name)
+        op = OnnxOp.from_contents(files, name)
     op.__dict__["digest"] = (
         digest  # what the sender computed: a model's identity does not depend on how it travels
     )
@@ -180,8 +193,13 @@ def _port(value: onnx.ValueInfoProto, where: str) -> Port:
     return Port(
         value.name,
         dtype,
-        tuple(d.dim_value if d.dim_value > 0 else (d.dim_param or None) for d in tensor.shape.dim),
+        tuple(d.dim_value if d.dim_value > 0 else _symbol(d.dim_param) for d in tensor.shape.dim),
     )
+
+
+def _symbol(name: str) -> str | None:
+    """The name of a size; None where an exporter wrote a placeholder that stands for any size (Paddle's ``?``)."""
+    return None if name in ("", "?", "-1") else name
 
 
 def _usable_cores() -> int:

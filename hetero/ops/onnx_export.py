@@ -17,7 +17,6 @@ import numpy as np
 from hetero.errors import MissingExtraError, ModelError
 from hetero.files import cache_directory, write_atomically
 from hetero.ops.onnx import OnnxOp
-from hetero.ops.ports import Port
 
 if TYPE_CHECKING:
     from hetero.ops.torch import TorchOp
@@ -66,9 +65,7 @@ def _export(op: TorchOp) -> bytes:
 
     tensors = {key: as_tensor(array) for key, array in _widened(op).items()}
     # AUTO lets torch find which sizes the module really leaves free; DYNAMIC would fail where one is not
-    free = {
-        key: {axis: torch.export.Dim.AUTO for axis in range(t.ndim)} or None for key, t in tensors.items()
-    }
+    free = {key: dict.fromkeys(range(t.ndim), torch.export.Dim.AUTO) or None for key, t in tensors.items()}
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "model.onnx"
         try:

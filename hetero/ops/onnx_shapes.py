@@ -23,8 +23,33 @@ _SMALL = 1024
 
 _ARITHMETIC = frozenset(
     {"Abs", "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand"}
-    | {"Floor", "Gather", "Greater", "Identity", "Less", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow"}
-    | {"Range", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Shape", "Size", "Slice", "Split", "Sqrt"}
+    | {
+        "Floor",
+        "Gather",
+        "Greater",
+        "Identity",
+        "Less",
+        "Max",
+        "Min",
+        "Mod",
+        "Mul",
+        "Neg",
+        "Not",
+        "Or",
+        "Pow",
+    }
+    | {
+        "Range",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "Shape",
+        "Size",
+        "Slice",
+        "Split",
+        "Sqrt",
+    }
     | {"Sub", "Tile", "Transpose", "Where"}
 )
 """Operators that shape computations are made of."""
@@ -109,7 +134,11 @@ class _Walk:
             return
         for name, kind in found.items():
             tensor = kind.tensor_type
-            if tensor.elem_type and tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
+            if (
+                tensor.elem_type
+                and tensor.HasField("shape")
+                and all(d.HasField("dim_value") for d in tensor.shape.dim)
+            ):
                 dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
                 self.specs[name] = TensorSpec(dtype, tuple(int(d.dim_value) for d in tensor.shape.dim))
 

@@ -25,7 +25,9 @@ _VIEWS = frozenset(
     {"Constant", "Dropout", "Flatten", "Identity", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze"}
 )
 """Operators that engines do without touching data."""
-_MOVES = frozenset({"Cast", "Concat", "Expand", "Gather", "Pad", "Slice", "Split", "Tile", "Transpose", "Where"})
+_MOVES = frozenset(
+    {"Cast", "Concat", "Expand", "Gather", "Pad", "Slice", "Split", "Tile", "Transpose", "Where"}
+)
 """Operators that touch data and compute nothing."""
 _CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -44,7 +46,10 @@ class Inference:
 
 
 def infer(model: onnx.ModelProto, ports: Sequence[Port], specs: Specs) -> Inference | None:
-    """Outputs and work for inputs of these specs; None where they depend on data (loops, NonZero, unknown operators)."""
+    """Outputs and work for inputs of these specs.
+
+    None where they depend on data (loops, NonZero) or on an operator that onnx does not know.
+    """
     inputs = {
         port.name: spec if isinstance(spec, TensorSpec) else TensorSpec(port.dtype, ())
         for port, spec in zip(ports, specs, strict=True)
@@ -61,7 +66,9 @@ def infer(model: onnx.ModelProto, ports: Sequence[Port], specs: Specs) -> Infere
         nbytes += _nbytes(node, shapes)
         products += found if node.op_type in _PRODUCTS else 0.0
     outputs = tuple(shapes[value.name] for value in model.graph.output)
-    return Inference(outputs, Work(flops, nbytes, {"product_flops": products, "nodes": float(len(model.graph.node))}))
+    return Inference(
+        outputs, Work(flops, nbytes, {"product_flops": products, "nodes": float(len(model.graph.node))})
+    )
 
 
 def _flops(node: onnx.NodeProto, shapes: dict[str, TensorSpec]) -> float:

@@ -33,36 +33,36 @@ def reference() -> Embed:
 
 def test_scores_are_sentence_transformers_own(reference: Embed) -> None:
     """Every line has the cosine similarity that sentence-transformers gives it, in the order of nearness."""
-    result = semantic_search.build()(list(SENTENCES), QUERY)
-    expected = dict(zip(SENTENCES, reference(SENTENCES) @ reference([QUERY])[0], strict=True))
-    assert sorted(line for line, _ in result) == sorted(SENTENCES)
-    assert [score for _, score in result] == sorted((score for _, score in result), reverse=True)
-    for line, score in result:
-        assert score == pytest.approx(expected[line], abs=1e-5)
+    lines, similarities = semantic_search.build()(list(SENTENCES), QUERY)
+    assert sorted(lines) == sorted(SENTENCES)
+    assert similarities == sorted(similarities, reverse=True)
+    np.testing.assert_allclose(similarities, reference(lines) @ reference([QUERY])[0], atol=1e-5)
 
 
 def test_the_sample_finds_its_subject() -> None:
     """The two lines nearest to a question about plants and sunlight are those about leaves and light."""
-    nearest = [line for line, _ in semantic_search.build()(*semantic_search.sample())[:2]]
-    assert set(nearest) == set(SENTENCES[:2])
+    ranking = semantic_search.build()(*semantic_search.sample())
+    assert set(ranking.lines[:2]) == set(SENTENCES[:2])
+    assert len(semantic_search.show(ranking).splitlines()) == 10
 
 
 @pytest.mark.parametrize("count", [1, BATCH, BATCH + 1])
 def test_any_number_of_lines_can_be_searched(count: int) -> None:
     """Batches that are full, and one that is not, give one score a line."""
-    assert len(semantic_search.build()(list(SENTENCES[:count]), QUERY)) == count
+    lines, similarities = semantic_search.build()(list(SENTENCES[:count]), QUERY)
+    assert len(lines) == len(similarities) == count
 
 
 def test_no_lines_give_no_answer() -> None:
-    """An empty text is answered by an empty list."""
-    assert semantic_search.build()([], QUERY) == []
+    """An empty text is answered by an empty ranking."""
+    assert semantic_search.build()([], QUERY) == ([], [])
 
 
 def test_a_line_longer_than_the_model_reads_is_cut(reference: Embed) -> None:
     """Text beyond 256 tokens counts for nothing, as in sentence-transformers."""
     long = "the river runs to the sea " * 100
-    ((_, score),) = semantic_search.build()([long], QUERY)
-    assert score == pytest.approx(float((reference([long]) @ reference([QUERY])[0])[0]), abs=1e-5)
+    _, similarities = semantic_search.build()([long], QUERY)
+    np.testing.assert_allclose(similarities, reference([long]) @ reference([QUERY])[0], atol=1e-5)
 
 
 def test_the_exported_encoder_agrees_at_other_sizes() -> None:
@@ -84,8 +84,7 @@ def test_batches_hold_lines_of_like_length() -> None:
 def test_lines_equally_near_keep_their_order() -> None:
     """Ranking is the same on every machine: ties stand as in the text."""
     vector = np.array([[0.6, 0.8]], np.float32)
-    ranked = rank(["bb", "a"], [np.repeat(vector, 2, axis=0)], vector)
-    assert [line for line, _ in ranked] == ["bb", "a"]
+    assert rank(["bb", "a"], [np.repeat(vector, 2, axis=0)], vector).lines == ["bb", "a"]
 
 
 def test_the_first_line_of_a_file_is_the_query(tmp_path: Path) -> None:

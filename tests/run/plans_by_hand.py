@@ -14,7 +14,7 @@ from hetero.ops.map import MapOp
 from hetero.planning.selection import Selection
 from hetero.plans import CONTROL, Choice, Plan, Request
 from hetero.schedule import problem as p
-from hetero.schedule.result import Placement, Schedule
+from hetero.schedule.schedule import Placement, Schedule
 
 PYTHON = DeviceInfo("cpu/python", "python", "3", "cpu", "any", "Python", ("function",), concurrency=64)
 """The device of functions, in the caller's thread."""
@@ -24,14 +24,21 @@ def info(engine: str, **changes: object) -> DeviceInfo:
     """A device that runs functions, somewhere."""
     fields = {"processor": "cpu", "concurrency": 64} | changes
     return DeviceInfo(
-        f"{fields['processor']}/{engine}", engine, "1", vendor="any", supplier="test", kinds=("function",), **fields
+        f"{fields['processor']}/{engine}",
+        engine,
+        "1",
+        vendor="any",
+        supplier="test",
+        kinds=("function",),
+        **fields,
     )
 
 
 def machine(*devices: DeviceInfo, cores: int = 2) -> Machine:
     processors = dict.fromkeys(["cpu", *(d.processor for d in devices)])
     return Machine(
-        tuple(Processor(name, cores=cores if name == "cpu" else 1) for name in processors), devices or (PYTHON,)
+        tuple(Processor(name, cores=cores if name == "cpu" else 1) for name in processors),
+        devices or (PYTHON,),
     )
 
 
@@ -77,5 +84,3 @@ def plan_of(
         schedule=Schedule("latency", placements, makespan, makespan, 0.0, False, "by hand"),
         estimate=Estimate(makespan),
     )
-
-

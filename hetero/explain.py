@@ -1,0 +1,122 @@
+"""Why a plan is what it is, as text: what runs where, what lost and by how much, the bound, predicted and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hetero import show
+from hetero.plans import CONTROL, Considered, Plan
+
+__all__ = ["explain"]
+
+_LOSERS = 3
+_REASON = 100
+
+
+def explain(plan: Plan) -> str:
+    """The whole story of a plan as readable text."""
+    return "\n\n".join([_headline(plan), _nodes(plan), _bound(plan), *_refusals(plan), *_notes(plan)])
+
+
+def _headline(plan: Plan) -> str:
+    e = plan.estimate
+    spread = e.spread.get("seconds", 0.0)
+    lines = [
+        f"plan of {plan.graph.name!r} for {plan.objective}",
+        f"  latency   {show.seconds(e.seconds)} +- {show.seconds(spread)}  ({e.sources.get('seconds')})",
+        f"  energy    {e.joules:.3g} J  ({e.sources.get('joules')})",
+        f"  cost      ${e.dollars * 1000:.3g} per 1,000 queries  ({e.sources.get('dollars')})",
+        f"  error     {e.error:.1e}  ({e.sources.get('error')})",
+        f"  memory    {show.nbytes(e.memory_bytes)} of weights  ({e.sources.get('memory_bytes')})",
+    ]
+    if e.period_s:
+        lines.insert(2, f"  in flow   at most {1 / e.period_s:.3g} results a second  ({e.sources.get('period_s')})")
+    return "\n".join(lines)
+
+
+def _nodes(plan: Plan) -> str:
+    """One row a node: where it runs, for how long, what was measured since, and who lost."""
+    stats = plan.stats()
+    rows = []
+    for path, node in plan.graph.walk():
+        choice = plan.choices[path]
+        option = _chosen(plan, path)
+        estimate = option.estimate if option else None
+        measured = stats.get(path)
+        depth = path.count("/") - node.name.count("/")
+        rows.append(
+            [
+                "  " * depth + node.name,
+                choice.device,
+                str(choice.variant),
+                show.seconds(estimate.seconds) if estimate else "?",
+                _measured(plan, path, measured),
+                "; ".join(_losers(plan, path)),
+            ]
+        )
+    return show.text_table(["node", "device", "variant", "predicted", "measured", "lost"], rows)
+
+
+def _chosen(plan: Plan, path: str) -> Considered | None:
+    return next((o for o in plan.options.get(path, ()) if o.choice == plan.choices[path]), None)
+
+
+def _measured(plan: Plan, path: str, stats: object | None) -> str:
+    """Seconds for one request: the median of one call times the calls of a request."""
+    if stats is None or not getattr(stats, "calls", 0):
+        return "-"
+    per_request = plan.evidence.per_request(path) if plan.evidence else 1.0
+    return show.seconds(stats.p50_s * per_request)  # type: ignore[attr-defined]
+
+
+def _losers(plan: Plan, path: str) -> Iterator[str]:
+    """The measured options that were not taken, the nearest first, each with its factor."""
+    chosen = _chosen(plan, path)
+    if chosen is None or chosen.estimate is None:
+        return
+    own = chosen.estimate.seconds
+    others = [o for o in plan.options[path] if o.usable and o is not chosen and o.estimate is not None]
+    others.sort(key=lambda o: o.estimate.seconds if o.estimate else 0.0)
+    for option in others[:_LOSERS]:
+        assert option.estimate is not None
+        factor = option.estimate.seconds / own if own > 0 else 1.0
+        name = "" if option.choice.device == CONTROL else f"{option.choice.device} "
+        yield f"{name}{option.choice.variant} {factor:.2f}x"
+    if len(others) > _LOSERS:
+        yield f"{len(others) - _LOSERS} more"
+
+
+def _bound(plan: Plan) -> str:
+    schedule = plan.schedule
+    unit = "J" if plan.objective == "energy" else "$" if plan.objective == "cost" else "s"
+    value, bound = schedule.objective_value, schedule.lower_bound
+    if schedule.proven_optimal:
+        verdict = "proven optimal"
+    else:
+        verdict = f"at most {schedule.gap:.1%} above the optimum"
+    return (
+        f"schedule: {value:.6g} {unit}, no schedule of these options is below {bound:.6g} {unit}: {verdict} "
+        f"({schedule.method}).\nThe bound is of the model without contention between nodes that share a processor."
+    )
+
+
+def _refusals(plan: Plan) -> Iterator[str]:
+    """What could not be chosen, and why."""
+    lines = [
+        f"  {path}: {option.choice.device} {option.choice.variant}: {_short(option.reason)}"
+        for path, options in plan.options.items()
+        for option in options
+        if option.reason
+    ]
+    if lines:
+        yield "\n".join(["not chosen, because:", *lines])
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    if plan.notes:
+        yield "\n".join(["notes:", *(f"  {note}" for note in plan.notes)])
+
+
+def _short(reason: str) -> str:
+    line = " ".join(reason.split())
+    return line if len(line) <= _REASON else line[: _REASON - 3] + "..."

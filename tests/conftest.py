@@ -1,0 +1,34 @@
+"""What all tests share: a cache of their own, and a list at the end of what could not run here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # `needs` and the like, under importlib's import mode
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Profiles of this run only: neither read from the user's store nor written to it."""
+    before = os.environ.get("HETERO_CACHE")
+    cache = tmp_path_factory.mktemp("cache")
+    os.environ["HETERO_CACHE"] = str(cache)
+    yield cache
+    if before is None:
+        del os.environ["HETERO_CACHE"]
+    else:
+        os.environ["HETERO_CACHE"] = before
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if find_spec("needs") is None:
+        return
+    import needs
+
+    needs.report(terminalreporter)
