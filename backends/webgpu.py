@@ -88,7 +88,7 @@ def probe(cpu: Processor) -> Sequence[DeviceStatus]:
                 install="for tests: scripts/install_software_gpu.sh",
             )
         ]
-    answer = _adapter()
+    answer = _adapter(_facts())
     if isinstance(answer, str):
         return [DeviceStatus(NAME, False, reason=answer, install="install the GPU's Vulkan driver")]
     hardware = answer["type"] != "CPU"
@@ -123,27 +123,31 @@ def _may_have_gpu() -> bool:
     )
 
 
-@cache
-def _adapter() -> dict[str, Any] | str:
-    """The adapter found, or the reason why there is none. Asked once a process; a yes is kept on disk."""
-    path = cache_directory() / "webgpu-probe.json"
+def _facts() -> str:
+    """Digest of what the answer depends on and that can be told without asking."""
     names = ("VK_ICD_FILENAMES", "VK_DRIVER_FILES", "LD_LIBRARY_PATH", SOFTWARE)
-    key = digest_of(
+    return digest_of(
         version("onnxruntime-ep-webgpu"),
         version("onnxruntime", "onnxruntime-gpu"),
         [os.environ.get(name) for name in names],
         sorted(node.name for node in Path("/dev/dri").glob("renderD*")),
     )
+
+
+@cache
+def _adapter(facts: str) -> dict[str, Any] | str:
+    """The adapter found, or the reason why there is none. Asked once a process; a yes is kept on disk."""
+    path = cache_directory() / "webgpu-probe.json"
     try:
         kept = json.loads(path.read_text("utf-8"))
-        if kept.get("key") == key:
+        if kept.get("facts") == facts:
             answer: dict[str, Any] = kept["answer"]
             return answer
     except (OSError, ValueError, AttributeError, KeyError):
         pass  # never asked, or not by this version: ask
     asked = _ask()
     if isinstance(asked, dict):  # a no is asked again: what is missing may be installed meanwhile
-        write_atomically(path, json.dumps({"key": key, "answer": asked}).encode())
+        write_atomically(path, json.dumps({"facts": facts, "answer": asked}).encode())
     return asked
 
 

@@ -20,7 +20,7 @@ import hetero as ht
 from hetero.run.session import Session
 
 sys.path.append(str(Path(__file__).parent.parent / "tests" / "run"))
-from plans_by_hand import PYTHON, machine, plan_of  # noqa: E402 - the tests' hand-made plans
+from plans_by_hand import PYTHON, machine, plan_of
 
 BLOCKS = 7
 

@@ -47,9 +47,7 @@ def batches(lines: Sequence[str]) -> list[list[str]]:
 
 
 @ht.node
-def rank(
-    lines: Sequence[str], vectors: Sequence[NDArray[np.float32]], query: NDArray[np.float32]
-) -> Ranking:
+def rank(lines: Sequence[str], vectors: Sequence[NDArray[np.float32]], query: NDArray[np.float32]) -> Ranking:
     """The lines by their cosine similarity to the query; equally near ones keep their order.
 
     ``vectors`` are those of `batches`, float32 (up to `BATCH`, 384) each; ``query`` is float32 (1, 384).

@@ -79,7 +79,11 @@ def parse_cpuinfo(text: str) -> CpuFacts | None:
         if colon:
             fields.setdefault(key.strip(), value.strip())  # the first CPU speaks for all of them
     features = tuple(
-        sorted((X86_FEATURES | ARM_FEATURES).intersection((fields.get("flags") or fields.get("Features", "")).split()))
+        sorted(
+            (X86_FEATURES | ARM_FEATURES).intersection(
+                (fields.get("flags") or fields.get("Features", "")).split()
+            )
+        )
     )
     if "vendor_id" in fields:
         vendor = _X86_VENDORS.get(fields["vendor_id"], fields["vendor_id"])

@@ -78,6 +78,12 @@ class Variant:
             [self.precision, f"threads={self.threads}", *(f"{k}={v}" for k, v in self.settings.items())]
         )
 
+    @property
+    def declared_seconds(self) -> float | None:
+        """What one run is declared to take (the setting ``seconds``), where measuring it here would say nothing."""
+        seconds = self.settings.get("seconds")
+        return None if seconds is None else float(seconds)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "precision": self.precision,
@@ -100,8 +106,8 @@ class DeviceInfo:
     executables may run: ``inline`` in the caller's thread, ``thread`` in one thread of its own, ``process`` in a worker
     process. ``concurrency`` is how many calls may be inside one executable at once. ``kinds`` are the ops that it runs.
     ``max_threads`` is the most intra-op threads that a variant may ask for, ``precisions`` what the hardware computes
-    in at speed, ``memory_bytes`` what a variant may need at most (None: unknown); they are told by the probe, which sees
-    the processor (an opened device sees its ``info`` only).
+    in at speed, ``memory_bytes`` what a variant may need at most (None: unknown); they are told by the probe, which
+    sees the processor (an opened device sees its ``info`` only).
     """
 
     name: str

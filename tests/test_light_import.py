@@ -31,7 +31,7 @@ def test_importing_loads_numpy_and_the_standard_library_only() -> None:
 
 def test_listing_devices_imports_no_engine() -> None:
     """Facts about devices are had without loading what they run on."""
-    heavy = {"torch", "onnxruntime", "openvino", "qiskit", "qiskit_aer", "mqt", "onnx", "ray", "transformers"}
+    heavy = {"torch", "onnxruntime", "openvino", "qiskit", "qiskit_aer", "onnx", "ray", "transformers"}
     assert not loaded_by("import hetero; hetero.devices()") & heavy
 
 

@@ -14,6 +14,6 @@ test suite each check is a plain function of a `Subject`:
 from __future__ import annotations
 
 from hetero.conformance.checks import CHECKS, Check
-from hetero.conformance.subject import NotConformant, Subject
+from hetero.conformance.subject import ConformanceError, Subject
 
-__all__ = ["CHECKS", "Check", "NotConformant", "Subject"]
+__all__ = ["CHECKS", "Check", "ConformanceError", "Subject"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from hetero import registry
 from hetero.conformance.checks import CHECKS
-from hetero.conformance.subject import NotConformant, Subject
+from hetero.conformance.subject import ConformanceError, Subject
 from hetero.device import DeviceStatus
 from hetero.errors import HeteroError, UnknownNameError
 
@@ -47,7 +47,7 @@ def _run(status: DeviceStatus, required: bool) -> bool:
         try:
             check(subject)
             outcome = "ok"
-        except NotConformant as error:
+        except ConformanceError as error:
             outcome, good = f"FAILED: {error}", False
         except Exception as error:  # a device may raise anything; the check failed, and this is why
             outcome, good = f"FAILED: {type(error).__name__}: {error}", False

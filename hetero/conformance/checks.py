@@ -1,4 +1,4 @@
-"""The promises of the device interface, one check each. A check raises `NotConformant`, or returns."""
+"""The promises of the device interface, one check each. A check raises `ConformanceError`, or returns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pickle
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeAlias, get_args
 
 import numpy as np
@@ -132,10 +133,7 @@ def check_concurrency(subject: Subject) -> None:
     with ThreadPoolExecutor(lanes) as pool:
         for sample, variant, executable in subject.runs():
             calls = [i % len(sample.inputs) for i in range(4 * lanes)]
-            # bound now: the executable of this turn, not of the turn in which a thread gets to it
-            outputs = pool.map(
-                lambda index, sample=sample, run=executable: subject.run(run, sample.inputs[index]), calls
-            )
+            outputs = pool.map(partial(subject.run, executable), [sample.inputs[index] for index in calls])
             for index, output in zip(calls, outputs, strict=True):
                 what = f"{sample.op.name!r} as {variant}, {lanes} calls at once"
                 subject.compare(what, variant, sample, index, output)
@@ -161,7 +159,7 @@ def check_close(subject: Subject) -> None:
 def check_memory(subject: Subject) -> None:
     """What is put into the memory space comes back as it was."""
     memory = subject.device.memory
-    arrays = [
+    arrays: list[np.ndarray[Any, Any]] = [
         np.arange(12, dtype=np.float32).reshape(3, 4),
         np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
         np.array([1, 2, 3], np.int64),
@@ -196,9 +194,7 @@ def check_threads(subject: Subject) -> None:
             executable = subject.device.compile(sample.op, variant)
             try:
                 subject.run(executable, sample.inputs[0])
-                used = min(
-                    _cores_used(lambda e=executable, s=sample: subject.run(e, s.inputs[0])) for _ in range(3)
-                )  # type: ignore[misc]
+                used = min(_cores_used(partial(subject.run, executable, sample.inputs[0])) for _ in range(3))
             finally:
                 executable.close()
             expect(used < ONE_THREAD, f"{sample.op.name!r} as {variant}: it used {used:.1f} cores")
@@ -251,7 +247,7 @@ class _Stranger(Op):
     name = "stranger"
     inputs = ()
     outputs = ("result",)
-    digest = "stranger"  # type: ignore[assignment]  # a constant serves where a property is asked for
+    digest = "stranger"
 
     def check(self, node: str, specs: Specs) -> None:
         """It takes nothing."""

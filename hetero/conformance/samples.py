@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from hetero.ops.base import Op, Outputs
 
 __all__ = ["Sample", "broken_model", "heavy", "samples"]
+
+
+_NodeParts: TypeAlias = tuple[str, list[str], list[str], dict[str, Any]]
+"""Operator, names of inputs, names of outputs, attributes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,7 @@ def floats(seed: int, *shape: int) -> np.ndarray[Any, Any]:
 
 def _convolution() -> Sample:
     """Convolution, pooling and a projection, in two outputs: image sizes and batch are free."""
-    nodes = [
+    nodes: list[_NodeParts] = [
         ("Conv", ["image", "kernel", "bias"], ["features"], {"pads": [1, 1, 1, 1]}),
         ("Relu", ["features"], ["active"], {}),
         ("GlobalAveragePool", ["active"], ["pooled"], {}),
@@ -65,7 +69,7 @@ def _convolution() -> Sample:
 
 def _attention() -> Sample:
     """Scaled products and a softmax of two inputs that share a size."""
-    nodes = [
+    nodes: list[_NodeParts] = [
         ("Transpose", ["keys"], ["turned"], {"perm": [1, 0]}),
         ("MatMul", ["queries", "turned"], ["raw"], {}),
         ("Mul", ["raw", "scale"], ["scaled"], {}),
@@ -153,7 +157,9 @@ def heavy(kind: str) -> Sample | None:
     if not samples(kind):
         return None
     if kind == "onnx":
-        nodes = [("MatMul", ["x" if i == 0 else f"h{i}", "weights"], [f"h{i + 1}"], {}) for i in range(8)]
+        nodes: list[_NodeParts] = [
+            ("MatMul", ["x" if i == 0 else f"h{i}", "weights"], [f"h{i + 1}"], {}) for i in range(8)
+        ]
         weights = floats(13, 640, 640) / np.float32(25.0)
         op: Op = _onnx(
             "chain",
@@ -187,7 +193,7 @@ def broken_model() -> Op:
 
 def _onnx(
     name: str,
-    nodes: Sequence[tuple[str, list[str], list[str], dict[str, Any]]],
+    nodes: Sequence[_NodeParts],
     inputs: dict[str, tuple[str, list[Any]]],
     outputs: dict[str, tuple[str, list[Any]]],
     constants: dict[str, np.ndarray[Any, Any]],

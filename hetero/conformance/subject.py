@@ -17,7 +17,7 @@ from hetero.machine import Processor
 from hetero.ops.base import Outputs
 from hetero.values import specs_of
 
-__all__ = ["NotConformant", "Subject", "expect", "relative_error"]
+__all__ = ["ConformanceError", "Subject", "expect", "relative_error"]
 
 TOLERANCE: dict[Precision, float] = {
     "fp64": 1e-6,
@@ -31,13 +31,13 @@ TOLERANCE: dict[Precision, float] = {
 """The largest relative L2 difference from the reference that a precision explains on the small samples here."""
 
 
-class NotConformant(AssertionError):
+class ConformanceError(AssertionError):
     """A device does not do what the interface promises; the message says what was promised and what was found."""
 
 
 def expect(condition: bool, promise: str) -> None:
     if not condition:
-        raise NotConformant(promise)
+        raise ConformanceError(promise)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from hetero.ops.base import Outputs, Run
 __all__ = ["Culprit", "PipelineError", "pipeline_error", "relative_l2"]
 
 _C = TypeVar("_C")
+_AMPLIFICATION = 10.0
 ExecutableFor: TypeAlias = Callable[[str, _C], Run | None]
 """Path and choice to a plain function of host values (``host_run``); None where the choice is the
 reference."""
@@ -24,7 +25,7 @@ reference."""
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """A node whose outputs are farther from the recorded ones than its inputs were."""
+    """A node whose outputs differ from the recorded ones, and by how much its inputs did at that call."""
 
     path: str
     error: float
@@ -35,8 +36,10 @@ class Culprit:
 class PipelineError:
     """The largest relative L2 difference of the final outputs, and who is to blame, the first suspect first.
 
-    Suspects are the nodes that do not run by the reference and added error of their own, in the order of how
-    much they added; of equals (two that change a text, say) the one that ran first.
+    Suspects are all nodes that do not run by the reference and whose outputs differ from the recorded ones.
+    They are in the order of the error of their own, which is what exceeds ten times that of their inputs: a
+    sound node may amplify what it is given, a square doubles it. Of equals (two that change a text, say) the
+    one that ran first comes first.
     """
 
     error: float
@@ -81,8 +84,7 @@ class _Replay:
 
     def culprits(self) -> tuple[Culprit, ...]:
         # The dict is in the order of first runs, and sorting keeps the order of equals.
-        guilty = [c for c in self._worst.values() if c.error > 0 and c.error > c.inputs_error]
-        return tuple(sorted(guilty, key=lambda c: -_added(c)))
+        return tuple(sorted((c for c in self._worst.values() if c.error > 0), key=lambda c: -_own(c)))
 
     def _run(self, path: str, node: Node, inputs: tuple[Any, ...]) -> Outputs | None:
         if node.op.subgraphs:
@@ -122,11 +124,12 @@ class _Replay:
     def _suspect(self, path: str, inputs_error: float, error: float) -> None:
         new = Culprit(path, error, inputs_error)
         old = self._worst.setdefault(path, new)
-        if _added(new) > _added(old):
+        if (_own(new), new.error) > (_own(old), old.error):
             self._worst[path] = new
 
 
-def _added(culprit: Culprit) -> float:
-    """The error that the node added to that of its inputs; none can be told where those are all wrong
-    already."""
-    return 0.0 if math.isinf(culprit.inputs_error) else culprit.error - culprit.inputs_error
+def _own(culprit: Culprit) -> float:
+    """The error that is plainly the node's own; none can be told where its inputs are all wrong already."""
+    if math.isinf(culprit.inputs_error):
+        return 0.0
+    return max(0.0, culprit.error - _AMPLIFICATION * culprit.inputs_error)

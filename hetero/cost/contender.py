@@ -88,6 +88,7 @@ class Contender:
         self.error: float | None = None
         self.seconds: list[float] = []
         self.spent_s = 0.0
+        self.turns = 0
         self._clock = clock
         self._stack = ExitStack()
         self._run: Callable[[Sequence[Any]], Outputs] | None = None
@@ -116,13 +117,19 @@ class Contender:
             # At once: some engines overwrite their outputs in the next run.
             self.error = relative_l2(call.outputs, tuple(map(memory.get, outputs)))
             del outputs
-            self.seconds, self.spent_s, self._inner = [], 0.0, 1
+            self.seconds, self.spent_s, self.turns, self._inner = [], 0.0, 0, 1
             second = self._timed()
             self._inner = max(1, math.ceil(SHORTEST_S / max(second, 1e-7)))
             return second
 
+    def keep(self, seconds: float) -> None:
+        """Count the second run of ``begin`` as a turn of its own."""
+        self.seconds.append(seconds)
+        self.turns += 1
+
     def block(self, seconds: float, most: int) -> None:
-        """Time runs until that much time has passed, at least one and at most so many."""
+        """A turn: time runs until that much time has passed, at least one and at most so many."""
+        self.turns += 1
         with self._as_device_error():
             until = self.spent_s + seconds
             for _ in range(most):

@@ -22,23 +22,24 @@ class Effort:
     """How much is measured.
 
     A candidate is done once its median is known to within ``tolerance`` (95% confidence) or after
-    ``candidate_s`` of runs, but not before ``fewest`` runs. It is hopeless, and not refined, where its best
-    run of the first block takes over ``hopeless`` times the median of the best. A block lasts ``block_s``, at
-    most ``block_runs`` runs; before another engine's block there is a pause of ``pause_s``. Of a node with
-    many calls (a map's item) up to ``shapes`` are measured.
+    ``candidate_s`` of runs, but not before ``turns`` turns: runs of one turn resemble each other more than
+    those of the next do. It is hopeless, and not refined, where its best run of the first block takes over
+    ``hopeless`` times the median of the best. A block lasts ``block_s``, at most ``block_runs`` runs; before
+    another engine's block there is a pause of ``pause_s``. Of a node with many calls (a map's item) up to
+    ``shapes`` are measured.
     """
 
     tolerance: float = 0.03
     candidate_s: float = 0.6
-    fewest: int = 3
+    turns: int = 3
     hopeless: float = 3.0
     block_s: float = 0.06
     block_runs: int = 20
     pause_s: float = 0.05
     shapes: int = 3
 
-    def enough(self, timing: Timing, spent_s: float) -> bool:
-        if timing.repetitions < self.fewest:
+    def enough(self, timing: Timing, turns: int, spent_s: float) -> bool:
+        if turns < self.turns:
             return False
         # Under six runs even the extremes do not hold the median with 95% confidence.
         return spent_s >= self.candidate_s or (timing.repetitions >= 6 and timing.narrow(self.tolerance))
@@ -77,7 +78,7 @@ def race(
         running.append(contender)
     while running:
         for contender in tuple(running):
-            if late() or effort.enough(contender.timing, contender.spent_s):
+            if late() or effort.enough(contender.timing, contender.turns, contender.spent_s):
                 running.remove(contender)
                 yield contender, "measured"
                 continue
@@ -96,6 +97,6 @@ def _first_block(contender: Contender, call: Call, effort: Effort, best_s: float
     hopeless = second_s > effort.hopeless * best_s
     # A long run needs no warm-up beyond the cold one and counts; a short one was the warm-up.
     if hopeless or second_s > effort.block_s:
-        contender.seconds.append(second_s)
+        contender.keep(second_s)
     if not hopeless:
         contender.block(effort.block_s, effort.block_runs)

@@ -15,7 +15,8 @@ from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.circuit_features import CircuitFeatures, features_of, final_measurements, human_bytes
 from hetero.ops.circuit_files import read_circuit
-from hetero.values import Specs, TensorSpec, digest_of
+from hetero.ops.counts import Counts
+from hetero.values import ContainerSpec, ObjectSpec, Spec, Specs, TensorSpec, digest_of
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -36,7 +37,7 @@ class CircuitOp(Op):
     Input ``parameters`` (none where the circuit has none): angles of shape (..., n) in the order of
     ``circuit.parameters``. Output ``expectations``: float64 of shape (...,) for one observable, (..., k) for a
     list of k. Output ``counts``: a dict from bit string (as Qiskit writes it: last register first, bit 0 on the
-    right, a space between registers) to the times it was seen; for a batch a list of dicts.
+    right, a space between registers) to the times it was seen (`Counts`); for a batch a list of dicts.
 
     Build with `from_circuit`.
     """
@@ -141,6 +142,11 @@ class CircuitOp(Op):
     def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("expectations",) if self.shots is None else ("counts",)
 
+    @property
+    def random(self) -> bool:
+        """Two runs differ by chance: outputs are compared by `Counts.hetero_difference`, not by equality."""
+        return self.shots is not None
+
     @cached_property
     def digest(self) -> str:
         return digest_of(
@@ -187,9 +193,7 @@ class CircuitOp(Op):
         (spec,) = specs
         known = ", ".join(str(p) for p in self.circuit.parameters[:6]) + (", ..." if width > 6 else "")
         expected = f"real numbers of shape (..., {width}): one angle in radians for each of {known}"
-        if not isinstance(spec, TensorSpec) or np.dtype(spec.dtype).kind not in "fiu":
-            raise SpecError(specs_error(node, "parameters", spec, expected))
-        if not spec.shape or spec.shape[-1] != width:
+        if (_real_shape(spec) or (None,))[-1] != width:
             raise SpecError(specs_error(node, "parameters", spec, expected))
 
     def load(self) -> Run:
@@ -210,7 +214,8 @@ class CircuitOp(Op):
     def work(self, specs: Specs) -> Work:
         """Of a state vector simulation: each gate reads and writes all amplitudes, once for each parameter set."""
         spec = specs[0] if specs else None
-        sets = int(np.prod(spec.shape[:-1], dtype=np.int64)) if isinstance(spec, TensorSpec) else 1
+        shape = _real_shape(spec) if spec is not None else None
+        sets = int(np.prod((shape or ())[:-1], dtype=np.int64))
         features = self.features
         amplitudes = 2.0 ** min(features.qubits, 1000)
         terms = sum(len(observable) for observable in self.observables)
@@ -251,7 +256,7 @@ class CircuitOp(Op):
 
     def pack_counts(self, counts: Sequence[Mapping[int, int]], shape: tuple[int, ...]) -> Any:
         """One mapping (value of the classical bits -> times seen) a set, as the output."""
-        written = [{self.bit_string(bits): n for bits, n in sorted(one.items())} for one in counts]
+        written = [Counts({self.bit_string(bits): n for bits, n in sorted(one.items())}) for one in counts]
         return _nest(written, shape)
 
     def bit_string(self, bits: int) -> str:
@@ -270,6 +275,17 @@ class CircuitOp(Op):
         """The same sampling with another number of shots."""
         _check_shots(self.name, shots, self.seed, self.features)
         return replace(self, shots=shots)
+
+
+def _real_shape(spec: Spec) -> tuple[int, ...] | None:
+    """The shape of an array of real numbers, or of lists of numbers that make one; None for anything else."""
+    if isinstance(spec, TensorSpec):
+        return spec.shape if spec.dtype.startswith(("float", "int", "uint")) else None
+    if isinstance(spec, ContainerSpec) and spec.items and spec.type != "dict":
+        inner = {_real_shape(item) for item in spec.items}
+        (shape,) = inner if len(inner) == 1 else (None,)
+        return None if shape is None else (len(spec.items), *shape)
+    return () if isinstance(spec, ObjectSpec) and spec.type in ("float", "int") else None
 
 
 def _nest(flat: list[Any], shape: tuple[int, ...]) -> Any:

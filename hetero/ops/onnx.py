@@ -15,7 +15,7 @@ from hetero.files import cache_directory, write_atomically
 from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.onnx_file import OnnxFile, initializers_of, tensor_nbytes
 from hetero.ops.ports import Port, as_arrays, check_ports
-from hetero.values import Specs
+from hetero.values import Specs, digest_of
 
 if TYPE_CHECKING:
     import onnx
@@ -160,14 +160,8 @@ def _from_bytes(content: bytes, name: str) -> OnnxOp:
 def _from_files(path: str, files: dict[str, bytes], digest: str, name: str) -> OnnxOp:
     """The op whose first file is the model: read from its path where the same file is there, else unpacked."""
     here = OnnxFile(path=Path(path))
-    if Path(path).is_file() and here.digest == digest:
-        op = OnnxOp(here, name)
-    else:
-        op = OnnxOp.from_contents(files, name)
-    op.__dict__["digest"] = (
-        digest  # what the sender computed: a model's identity does not depend on how it travels
-    )
-    return op
+    same = Path(path).is_file() and here.digest == digest
+    return OnnxOp(here, name) if same else OnnxOp.from_contents(files, name)
 
 
 def _port(value: onnx.ValueInfoProto, where: str) -> Port:

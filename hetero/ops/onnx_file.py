@@ -7,7 +7,6 @@ elsewhere, so a path that leaves its folder is refused: it could read any file o
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,9 +116,12 @@ class OnnxFile:
 
     @property
     def digest(self) -> str:
-        """Content hash of the model's file and of its external data; large files are hashed once a process."""
+        """Content hash of the model's file and of its external data; large files are hashed once a process.
+
+        The same for a path and for its bytes.
+        """
         if self.path is None:
-            return digest_of("onnx", self.content)
+            return digest_of("onnx", [digest_of(self.content)])
         folder = self.path.parent
         return digest_of(
             "onnx", [_file_digest(path) for path in (self.path, *(folder / c for c in self.companions))]
@@ -131,7 +133,7 @@ _DIGESTS: dict[tuple[str, int, int], str] = {}
 
 
 def _file_digest(path: Path) -> str:
-    state = os.stat(path)
+    state = path.stat()
     key = (str(path), state.st_mtime_ns, state.st_size)
     if key not in _DIGESTS:
         _DIGESTS[key] = digest_of(path.read_bytes())

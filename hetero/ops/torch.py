@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -188,13 +189,17 @@ def named_outputs(result: Any) -> dict[str, Any]:
         return {"output": result}
     if isinstance(result, Mapping):  # ModelOutput is one, without its entries that are None
         named = {str(key): value for key, value in result.items()}
+    elif is_dataclass(result) and not isinstance(result, type):
+        named = {
+            part.name: value for part in fields(result) if (value := getattr(result, part.name)) is not None
+        }
     elif isinstance(result, tuple) and hasattr(result, "_fields"):
         named = dict(zip(result._fields, result, strict=True))
     elif isinstance(result, list | tuple):
         named = {f"output_{i}": value for i, value in enumerate(result)}
     else:
         raise ModelError(
-            f"it returns a {type(result).__name__}; expected a tensor, or a tuple or dict of tensors"
+            f"it returns a {type(result).__name__}; expected a tensor, or a tuple, dict or dataclass of them"
         )
     for key, value in named.items():
         if not isinstance(value, torch.Tensor):

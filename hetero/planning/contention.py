@@ -3,11 +3,12 @@
 The scheduler solves on times that were measured alone. Tasks that overlap on one processor share caches, memory
 bandwidth and, with hyperthreads, execution units. The model is small: with ``n`` cores of a processor busy with
 more than one task, each task runs at the speed that was measured for ``n`` busy cores (``hetero.cost.contention``).
+Python functions share one interpreter lock on top of that: ``n`` of them at once each run at 1/n of their speed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from hetero.schedule.problem import Option, Problem
@@ -52,8 +53,12 @@ def retimed(problem: Problem, schedule: Schedule) -> Schedule:
     return replace(schedule, tasks=tasks, makespan_s=makespan, objective_value=makespan)
 
 
-def contended_makespan(problem: Problem, schedule: Schedule, contention: Contention) -> float:
+def contended_makespan(
+    problem: Problem, schedule: Schedule, contention: Contention, locked: Set[str] = frozenset()
+) -> float:
     """The makespan when overlapping tasks slow each other down: the same order, longer durations.
+
+    ``locked`` are the tasks that hold the interpreter lock.
 
     An event simulation: a task starts when its predecessors' data has arrived and the tasks that the schedule put
     before it on its processor's cores are done, and progresses at the speed that the busy cores leave it.
@@ -77,12 +82,12 @@ def contended_makespan(problem: Problem, schedule: Schedule, contention: Content
         if not left:
             now = min(arrivals)
             continue
-        speeds = _speeds([options[name] for name in left], contention)
-        step = min(seconds / speeds[options[name].processor] for name, seconds in left.items())
+        speeds = _speeds({name: options[name] for name in left}, contention, locked)
+        step = min(seconds / speeds[name] for name, seconds in left.items())
         step = min([step, *(at - now for at in arrivals)])
         now += step
         for name in list(left):
-            left[name] -= step * speeds[options[name].processor]
+            left[name] -= step * speeds[name]
             if left[name] <= 1e-12 * options[name].seconds:
                 del left[name]
                 ended[name] = now
@@ -94,12 +99,17 @@ def _chosen(problem: Problem, placements: Sequence[Placement]) -> dict[str, Opti
     return {placed.name: tasks[placed.name].options[placed.option] for placed in placements}
 
 
-def _speeds(running: Sequence[Option], contention: Contention) -> dict[str, float]:
-    """The speed of each task on a processor; one that has it for itself was measured so, with all its threads."""
+def _speeds(running: Mapping[str, Option], contention: Contention, locked: Set[str]) -> dict[str, float]:
+    """The speed of each running task; one that has a processor for itself was measured so, with all its threads."""
     busy: dict[str, list[int]] = {}
-    for option in running:
+    for option in running.values():
         busy.setdefault(option.processor, []).append(option.cores)
-    return {name: 1.0 if len(cores) == 1 else contention.speed(sum(cores)) for name, cores in busy.items()}
+    speed = {name: 1.0 if len(c) == 1 else contention.speed(sum(c)) for name, c in busy.items()}
+    turns = len(locked & running.keys())
+    return {
+        name: min(speed[option.processor], 1 / turns if name in locked else 1.0)
+        for name, option in running.items()
+    }
 
 
 def _needs(

@@ -166,22 +166,25 @@ def body(graph: Graph, prefix: str, threads: int, setting: Setting) -> Inside | 
         best = _best(setting.options[path], threads, setting.better)
         if best is None or best.estimate is None:
             return None
-        estimate = best.estimate
-        total = total.plus(
-            Inside(
-                {path: best.choice},
-                estimate.seconds,
-                estimate.spread.get("seconds", 0.0),
-                estimate.seconds if node.op.kind == "function" else 0.0,
-                estimate.joules,
-                estimate.dollars,
-                estimate.error,
-                estimate.memory_bytes,
-                best.choice.variant.threads,
-                estimate.sources.get("seconds", "prior"),
-            )
-        )
+        total = total.plus(_one(path, node, best.choice, best.estimate, path in setting.evidence.calls))
     return total
+
+
+def _one(path: str, node: Node, choice: Choice, estimate: Estimate, reached: bool) -> Inside:
+    """A single node inside; one that no sample reached is there, but takes no time on average."""
+    often = 1.0 if reached else 0.0
+    return Inside(
+        choices={path: choice},
+        seconds=often * estimate.seconds,
+        spread_s=often * estimate.spread.get("seconds", 0.0),
+        locked_s=often * estimate.seconds if node.op.kind == "function" else 0.0,
+        joules=often * estimate.joules,
+        dollars=often * estimate.dollars,
+        error=often * estimate.error,
+        memory_bytes=estimate.memory_bytes,
+        threads=choice.variant.threads,
+        source=estimate.sources.get("seconds", "prior") if reached else "measured",
+    )
 
 
 def _best(options: tuple[Considered, ...], threads: int, better: Better) -> Considered | None:

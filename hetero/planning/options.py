@@ -160,6 +160,10 @@ def _time(
     """Seconds and spread for one request, the largest error seen, and where the numbers come from."""
     measured = {call.inputs: store.get(candidate.key(call.inputs)) for call in calls}
     known = {inputs: m for inputs, m in measured.items() if m is not None}
+    error = max((m.error for m in known.values() if m.error is not None), default=None)
+    declared = candidate.variant.declared_seconds
+    if declared is not None:
+        return declared * sum(call.count for call in calls) / samples, 0.0, error, "declared"
     if not known:
         shapes = [(call.count, call.inputs) for call in calls] or [(1, candidate.op.example_specs())]
         where = (candidate.info, candidate.processor, candidate.variant)
@@ -179,5 +183,4 @@ def _time(
         point = own if own is not None else interpolate(points, sizes[call.inputs])
         seconds += call.count * point.seconds
         spread += call.count * point.spread_s
-    errors = [m.error for m in known.values() if m.error is not None]
-    return seconds / samples, spread / samples, max(errors, default=None), "measured"
+    return seconds / samples, spread / samples, error, "measured"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from itertools import pairwise
 
@@ -41,12 +41,13 @@ def settle(
         InfeasibleError: nothing satisfies the limits, or no combination of options keeps the outputs.
     """
     options = dict(setting.options)
+    locked = {node.name for node in graph if node.op.kind == "function"}
     notes: list[str] = []
     while True:
         _require_usable(options, notes)
         setting = replace(setting, options=options)
         formulated = formulate(graph, machine, _problem_limits(request.limits), setting)
-        schedule, seconds = _solve(formulated.problem, request, setting.contention, budget_s)
+        schedule, seconds = _solve(formulated.problem, request, setting.contention, locked, budget_s)
         choices = formulated.choices({task.name: task.option for task in schedule.tasks})
         verdict = None if gate is None else gate.check(choices)
         if verdict is None or verdict.error <= request.limits.effective_error:
@@ -74,7 +75,7 @@ def settle(
 
 
 def _solve(
-    problem: Problem, request: Request, contention: Contention, budget_s: float
+    problem: Problem, request: Request, contention: Contention, locked: Set[str], budget_s: float
 ) -> tuple[Schedule, float]:
     """The schedule and its makespan under contention.
 
@@ -83,13 +84,13 @@ def _solve(
     """
     objective = request.objective
     schedule = solve(problem, objective=objective, budget_seconds=budget_s)  # type: ignore[arg-type]
-    seconds = contended_makespan(problem, schedule, contention)
+    seconds = contended_makespan(problem, schedule, contention, locked)
     if objective != "latency" or seconds <= schedule.makespan_s * (1 + 1e-9):
         return schedule, seconds
     careful = retimed(
         problem, solve(weighted(problem, contention), objective="latency", budget_seconds=budget_s)
     )
-    careful_seconds = contended_makespan(problem, careful, contention)
+    careful_seconds = contended_makespan(problem, careful, contention, locked)
     if careful_seconds >= seconds:
         return schedule, seconds
     bounded = replace(careful, lower_bound=schedule.lower_bound, proven_optimal=False)
@@ -101,7 +102,7 @@ def _problem_limits(limits: Limits) -> ProblemLimits:
         seconds=limits.latency_s,
         joules=limits.joules,
         dollars=limits.dollars,
-        error=limits.effective_error,
+        error=limits.effective_error if math.isfinite(limits.effective_error) else None,
         memory_bytes=limits.memory_bytes,
     )
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hetero.graph import INPUT, Arg, Const, Graph, Node, Ref, refs
+from hetero.graph import INPUT, Arg, Const, Graph, Node, Ref
 from hetero.ops.branch import BranchOp
 from hetero.ops.map import MapOp
 from hetero.plans import CONTROL, Choice, Plan
 from hetero.run.lanes import Interval, overlapping, seat, topological_by_start
-from hetero.run.liveness import reads, with_frees, writes
+from hetero.run.liveness import with_frees
 from hetero.run.program import (
     Block,
     Branch,
@@ -26,11 +26,10 @@ from hetero.run.program import (
     Tree,
     slots_of,
 )
+from hetero.run.sites import HOST_SPACE, is_host
 from hetero.run.stages import Step, cut
 
 __all__ = ["compile_program"]
-
-HOST_SPACE = "host"
 
 
 def compile_program(plan: Plan) -> Program:
@@ -76,7 +75,10 @@ class _Builds:
     def __init__(self, plan: Plan) -> None:
         self.choices: Mapping[str, Choice] = plan.choices
         self.slots = 0
-        self._spaces = {device.name: device.memory_space for device in plan.machine.devices}
+        self._spaces = {
+            device.name: HOST_SPACE if is_host(device.memory_space) else device.memory_space
+            for device in plan.machine.devices
+        }
         self._index: dict[tuple[object, ...], int] = {}
         self._found: list[Build] = []
         self._paths: list[list[str]] = []

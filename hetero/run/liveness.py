@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 
 from hetero.run.program import Branch, Call, Free, Instruction, Map, Move, Recv, Send, Slot, slots_of
 
-
 __all__ = ["reads", "with_frees", "writes"]
 
 
@@ -48,7 +47,7 @@ def with_frees(
     >>> with_frees([Recv(1), Send(1, 1)], (), set())
     (Recv(slot=1), Send(slot=1, readers=1), Free(slots=(1,)))
     """
-    last: dict[Slot, int] = {slot: -1 for slot in inputs}
+    last: dict[Slot, int] = dict.fromkeys(inputs, -1)
     for i, instruction in enumerate(body):
         for slot in (*writes(instruction), *reads(instruction)):
             last[slot] = i

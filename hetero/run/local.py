@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from hetero.device import Device, DeviceInfo
-from hetero.errors import NodeError
 from hetero.isolation import open_isolated
 from hetero.machine import Machine
-from hetero.run.codegen import CodeBook, Function
-from hetero.run.events import Event
+from hetero.run.codegen import Function
 from hetero.run.dispatch import Dispatcher
+from hetero.run.events import Event
 from hetero.run.flight import Done, Flight, Latch
-from hetero.run.opened import Gate, Mover, Opened
-from hetero.run.program import Block, Call, Map, Move, Program, Stage, blocks, calls
-from hetero.run.team import Team
-from hetero.run.timing import NodeStats, Recorder
+from hetero.run.program import Program, Stage
+from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
+from hetero.run.workshop import Workshop
 
 __all__ = ["LocalExecutor"]
-
-HOST_SPACE = "host"
-CLOSE_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +35,27 @@ class _Runnable:
 class LocalExecutor:
     """Runs requests of one program. Opening compiles every executable, so what cannot run fails here.
 
+    Programs that share the same processors, such as the legs of one, share a ``workshop``.
+
     Raises:
         DeviceError: a node cannot be compiled; the message names it.
     """
 
     def __init__(
-        self, program: Program, machine: Machine, open_device: Callable[[DeviceInfo], Device] = open_isolated
+        self,
+        program: Program,
+        machine: Machine,
+        open_device: Callable[[DeviceInfo], Device] = open_isolated,
+        workshop: Workshop | None = None,
     ) -> None:
         self.program = program
-        self.recorder = Recorder(_places(program, machine))
-        self._opened = Opened(program.builds, machine, open_device)
-        self._binding = _Binding(self._opened, self.recorder, _lanes_of(program))
-        self._book = CodeBook(self._binding)
-        self._straight = self._book.function(program.straight) if program.straight else None
-        self._finish = self._book.function(program.finish)
-        self._dispatchers = _dispatchers(program.stages, machine)
+        self._workshop = workshop or Workshop(program.stages, program.builds, machine, open_device)
+        self._straight = self._workshop.function(program.straight) if program.straight else None
+        self._finish = self._workshop.function(program.finish)
         self._stages = self._prepare(program.stages)
         self._waiting = tuple(len(stage.waits_for) for stage in program.stages)
         self._first = tuple(stage.index for stage in program.stages if not stage.waits_for)
-        self.parallel = sum(_threads(program.stages, machine).values())
+        self.parallel = sum(self._workshop.threads.values())
 
     def _prepare(self, stages: Sequence[Stage]) -> tuple[_Runnable, ...]:
         followers: dict[int, list[int]] = {}
@@ -67,8 +64,8 @@ class LocalExecutor:
                 followers.setdefault(source, []).append(stage.index)
         return tuple(
             _Runnable(
-                self._book.function(stage.block),
-                self._dispatchers[stage.lane.processor],
+                self._workshop.function(stage.block),
+                self._workshop.dispatcher(stage.lane.processor),
                 stage.cores,
                 tuple(followers.get(stage.index, ())),
             )
@@ -92,7 +89,8 @@ class LocalExecutor:
         try:
             return self._straight(*values)
         except Exception as error:
-            raise self._explained(error) from _cause(error)
+            explained = self._workshop.explained(error, self.program.name)
+            raise explained from explained.__cause__
 
     def launch(self, values: Sequence[Any], done: Done) -> Flight:
         """Start a request on the lanes; ``done`` is told once, in a thread of a lane."""
@@ -143,114 +141,24 @@ class LocalExecutor:
         return following or ()
 
     def _chained(self, error: BaseException) -> BaseException:
-        if not isinstance(error, Exception):
-            return error
-        explained = self._explained(error)
-        explained.__cause__ = _cause(error)
-        return explained
-
-    def _explained(self, error: Exception) -> NodeError:
-        node = self._book.node_of(error) or self.program.name
-        if isinstance(error, NodeError):  # raised by the node's own op, which does not know its path
-            return NodeError(node, error.message)
-        return NodeError(node, f"{type(error).__name__}: {error}")
-
-    def stats(self) -> dict[str, NodeStats]:
-        return self._binding.with_bytes(self.recorder.stats())
+        return self._workshop.explained(error, self.program.name) if isinstance(error, Exception) else error
 
     @property
     def tracing(self) -> bool:
-        return self.recorder.tracing
+        return self._workshop.tracing
 
     @tracing.setter
     def tracing(self, on: bool) -> None:
-        self.recorder.tracing = on
+        self._workshop.tracing = on
+
+    def stats(self) -> dict[str, NodeStats]:
+        return self._workshop.stats()
 
     def spans(self) -> list[Span]:
-        return self.recorder.spans()
+        return self._workshop.spans()
 
     def events(self) -> Sequence[Event]:
-        return self._opened.events()
+        return self._workshop.events()
 
     def close(self) -> None:
-        for dispatcher in self._dispatchers.values():
-            dispatcher.close(CLOSE_PATIENCE_S)
-        self._binding.team.close()
-        self._book.close()
-        self._opened.close()
-
-
-class _Binding:
-    """What the names in generated code stand for in this process."""
-
-    def __init__(self, opened: Opened, recorder: Recorder, lanes: Mapping[str, str]) -> None:
-        self._opened, self._recorder, self._lanes = opened, recorder, lanes
-        self._movers: dict[str, list[Mover]] = {}
-        self.team = Team("hetero map", size=64)
-
-    def run(self, call: Call) -> tuple[Function, Gate | None]:
-        return self._opened.runs[call.executable], self._opened.gates[call.executable]
-
-    def constant(self, value: Any, call: Call | None) -> Any:
-        space = HOST_SPACE if call is None else self._opened.spaces[call.executable]
-        return value if space == HOST_SPACE else self._opened.memory(space).put(value)
-
-    def move(self, move: Move) -> Function:
-        to_host = move.target_space == HOST_SPACE
-        memory = self._opened.memory(move.source_space if to_host else move.target_space)
-        mover = Mover(memory.get if to_host else memory.put, counts_result=to_host)
-        self._movers.setdefault(move.path, []).append(mover)
-        return mover
-
-    def map(self, instruction: Map, body: Function) -> Function:
-        lanes, team = instruction.lanes, self.team
-
-        def run(items: Any, *closure: Any) -> list[Any]:
-            values = items if isinstance(items, list | tuple) else list(items)
-            return team.map(body, values, closure, lanes)
-
-        return run
-
-    def note(self, block: Block, paths: Sequence[str]) -> Function | None:
-        return self._recorder.block(paths, self._lanes.get(block.name, "")) if paths else None
-
-    def with_bytes(self, stats: dict[str, NodeStats]) -> dict[str, NodeStats]:
-        """The same statistics with the bytes that were moved for each node's results."""
-        moved = {path or "input": sum(m.nbytes for m in movers) for path, movers in self._movers.items()}
-        return {
-            path: NodeStats(found.calls, found.p50_s, found.p99_s, moved.get(path, 0))
-            for path, found in stats.items()
-        }
-
-
-def _cause(error: Exception) -> BaseException | None:
-    """What the user's code raised: hetero's own error about it is not shown twice."""
-    return error.__cause__ if isinstance(error, NodeError) else error
-
-
-def _dispatchers(stages: Sequence[Stage], machine: Machine) -> dict[str, Dispatcher]:
-    threads = _threads(stages, machine)
-    return {name: Dispatcher(name, machine.processor(name).cores, count) for name, count in threads.items()}
-
-
-def _threads(stages: Sequence[Stage], machine: Machine) -> dict[str, int]:
-    """How many stages can run at once on each processor."""
-    narrowest: dict[str, int] = {}
-    for stage in stages:
-        processor, cores = stage.lane.processor, max(stage.cores, 1)
-        narrowest[processor] = min(narrowest.get(processor, cores), cores)
-    return {name: max(machine.processor(name).cores // cores, 1) for name, cores in narrowest.items()}
-
-
-def _lanes_of(program: Program) -> dict[str, str]:
-    return {stage.block.name: str(stage.lane) for stage in program.stages}
-
-
-def _places(program: Program, machine: Machine) -> dict[str, tuple[str, str]]:
-    """Device and processor of each node."""
-    found: dict[str, tuple[str, str]] = {}
-    for block in blocks(program):
-        for call in calls(block):
-            device = program.builds[call.executable].device
-            found[call.path] = (device, machine.device(device).processor)
-    return found
+        self._workshop.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -40,23 +40,25 @@ class Opened:
     """
 
     def __init__(
-        self, builds: Iterable[Build], machine: Machine, open_device: Callable[[DeviceInfo], Device]
+        self, builds: Mapping[int, Build], machine: Machine, open_device: Callable[[DeviceInfo], Device]
     ) -> None:
-        self.spaces: list[str] = []
-        self.runs: list[Callable[..., Outputs]] = []
-        self.gates: list[Gate | None] = []
+        self.spaces: dict[int, str] = {}
+        self.runs: dict[int, Callable[..., Outputs]] = {}
+        self.gates: dict[int, Gate | None] = {}
         self._memories: dict[str, Memory] = {}
         self._executables: list[Executable] = []
         self._devices: list[Device] = []
         self._since_s = time.time()
         try:
-            for build in builds:
-                self._open(build, machine.device(build.device), open_device)
+            for number, build in sorted(builds.items(), key=lambda item: item[0]):
+                self._open(number, build, machine.device(build.device), open_device)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, build: Build, info: DeviceInfo, open_device: Callable[[DeviceInfo], Device]) -> None:
+    def _open(
+        self, number: int, build: Build, info: DeviceInfo, open_device: Callable[[DeviceInfo], Device]
+    ) -> None:
         device = open_device(info)
         try:
             executable = device.compile(build.op, build.variant)
@@ -67,9 +69,9 @@ class Opened:
         if device not in self._devices:
             self._devices.append(device)
         self._memories.setdefault(info.memory_space, device.memory)
-        self.spaces.append(info.memory_space)
-        self.runs.append(_caller(executable))
-        self.gates.append(_gate(info.concurrency))
+        self.spaces[number] = info.memory_space
+        self.runs[number] = _caller(executable)
+        self.gates[number] = _gate(info.concurrency)
 
     def memory(self, space: str) -> Memory:
         return self._memories[space]

@@ -1,8 +1,15 @@
-"""The shortest schedule: list schedulers first, then exact search, each only as long as a gap is left."""
+"""The shortest schedule: list schedulers first, then search, each only as long as a gap is left.
+
+By the clock, local search gets a share of the budget and CP-SAT, which also proves, the rest. In steps,
+the two take turns in rounds that double: a run of more steps then begins with exactly the rounds of a run
+of fewer, so that it can never end worse.
+"""
 
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import replace
 
 from hetero.errors import InfeasibleError
 from hetero.schedule.arrays import Arrays
@@ -15,18 +22,17 @@ from hetero.schedule.problem import Limits, Problem
 
 __all__ = ["shortest"]
 
+SEARCH_FROM_TASKS = 30
+"""Below, CP-SAT alone is faster than loading Numba."""
+
+SEARCH_SHARE = 0.4
+ITERATIONS_PER_STEP = 10
+FIRST_ROUND_STEPS = 50
+
 
 def shortest(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> tuple[Draft, float]:
     """The best draft found within limits, and a bound on its makespan."""
-    bound = quick_bound(arrays)
-    if math.isinf(bound):
-        raise InfeasibleError(explain(problem, arrays, limits))
-    incumbent = next(iter(portfolio(arrays, limits)), None)
-    if incumbent is not None and (met(incumbent.makespan_s, bound) or budget.left == 0):
-        within = limits.seconds is None or incumbent.makespan_s <= limits.seconds
-        if within:
-            return incumbent, bound
-    return _exact(problem, arrays, limits, incumbent, bound, budget)
+    return _Solve(problem, arrays, limits, budget).run()
 
 
 def met(value: float, bound: float) -> bool:
@@ -34,22 +40,99 @@ def met(value: float, bound: float) -> bool:
     return value <= bound * (1 + 1e-12)
 
 
-def _exact(
-    problem: Problem, arrays: Arrays, limits: Limits, incumbent: Draft | None, bound: float, budget: Budget
-) -> tuple[Draft, float]:
-    from hetero.schedule.exact import minimise_makespan
+class _Solve:
+    """One solve: the best draft so far and the bound so far, improved by one method after another."""
 
-    horizon = worst_case(arrays) if incumbent is None else incumbent.makespan_s
-    outcome = minimise_makespan(
-        arrays, limits, incumbent=incumbent, horizon_s=horizon, lower_s=bound, effort=budget.effort()
-    )
-    drafts = [draft for draft in (incumbent, outcome.draft) if draft is not None]
-    if limits.seconds is not None:
-        drafts = [draft for draft in drafts if draft.makespan_s <= limits.seconds * (1 + 1e-9)]
-    if not drafts:
-        raise InfeasibleError(explain(problem, arrays, limits, proven=outcome.infeasible))
-    best = min(drafts, key=lambda draft: draft.makespan_s)
-    return best, max(bound, min(outcome.bound, best.makespan_s))
+    def __init__(self, problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> None:
+        self._problem, self._arrays, self._limits, self._budget = problem, arrays, limits, budget
+        self._bound = quick_bound(arrays)
+        if math.isinf(self._bound):
+            raise InfeasibleError(explain(problem, arrays, limits))
+        self._best: Draft | None = next(iter(portfolio(arrays, limits)), None)
+        self._impossible = False
+
+    def run(self) -> tuple[Draft, float]:
+        if self._budget.steps is None:
+            self._by_the_clock()
+        else:
+            self._in_steps(self._budget.steps)
+        best, limit = self._best, self._limits.seconds
+        if best is None or (limit is not None and best.makespan_s > limit * (1 + 1e-9)):
+            raise InfeasibleError(
+                explain(self._problem, self._arrays, self._limits, proven=self._impossible)
+            )
+        return best, min(self._bound, best.makespan_s)
+
+    def _by_the_clock(self) -> None:
+        if self._done or (self._budget.left == 0 and self._valid):
+            return
+        if self._arrays.tasks >= SEARCH_FROM_TASKS:
+            self._search(time.perf_counter() + SEARCH_SHARE * self._budget.left)
+        if not self._done:
+            self._exact(None)
+
+    def _in_steps(self, steps: int) -> None:
+        size = FIRST_ROUND_STEPS
+        if steps == 0 and not self._valid:
+            self._exact(FIRST_ROUND_STEPS)
+        while steps > 0 and not self._done:
+            for method in (self._search_steps, self._exact):
+                turn = min(steps, size)
+                if turn > 0 and not self._done:
+                    method(turn)
+                    steps -= turn
+            size *= 2
+
+    @property
+    def _valid(self) -> bool:
+        limit = self._limits.seconds
+        return self._best is not None and (limit is None or self._best.makespan_s <= limit)
+
+    @property
+    def _done(self) -> bool:
+        return self._impossible or (
+            self._best is not None and self._valid and met(self._best.makespan_s, self._bound)
+        )
+
+    def _keep(self, draft: Draft | None) -> None:
+        if draft is not None and (self._best is None or draft.makespan_s < self._best.makespan_s):
+            self._best = draft
+
+    def _search(self, deadline: float) -> None:
+        from hetero.schedule.search import Search
+
+        if self._best is None:
+            return
+        search = Search.of(self._arrays, self._limits, self._best, self._budget.seed)
+        if search is not None:
+            search.until(deadline, self._bound)
+            self._keep(search.best)
+
+    def _search_steps(self, steps: int) -> None:
+        from hetero.schedule.search import Search
+
+        if self._best is None or self._arrays.tasks < SEARCH_FROM_TASKS:
+            return
+        search = Search.of(self._arrays, self._limits, self._best, self._budget.seed)
+        if search is not None:
+            search.iterate(steps * ITERATIONS_PER_STEP, self._bound)
+            self._keep(search.best)
+
+    def _exact(self, steps: int | None) -> None:
+        from hetero.schedule.exact import minimise_makespan
+
+        budget = self._budget if steps is None else replace(self._budget, steps=steps)
+        outcome = minimise_makespan(
+            self._arrays,
+            self._limits,
+            incumbent=self._best,
+            horizon_s=worst_case(self._arrays) if self._best is None else self._best.makespan_s,
+            lower_s=self._bound,
+            effort=budget.effort(),
+        )
+        self._keep(outcome.draft)
+        self._impossible = outcome.infeasible
+        self._bound = max(self._bound, outcome.bound)
 
 
 def worst_case(arrays: Arrays) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from hetero.schedule.arrays import Arrays, Floats, Ints
 from hetero.schedule.draft import Draft
 from hetero.schedule.problem import Limits
-from hetero.schedule.tabu_kernel import NOWHERE, Graph, State, evaluate, search
+from hetero.schedule.tabu_kernel import NOWHERE, Graph, State, search
 
 __all__ = ["Search", "lanes"]
 
@@ -105,7 +105,7 @@ def _state(arrays: Arrays, graph: Graph, begin: Draft, seed: int) -> State:
     tasks, total = arrays.tasks, int(graph.lane_first[-1])
     lane, before, after, lane_begin = _lanes_of(arrays, graph, begin)
     memory_used, key_count, sums_used = _in_use(arrays, graph, begin.option)
-    state = State(
+    return State(
         option=begin.option.copy(),
         lane=lane,
         before=before,
@@ -126,11 +126,9 @@ def _state(arrays: Arrays, graph: Graph, begin: Draft, seed: int) -> State:
         best_option=begin.option.copy(),
         best_start=begin.start_s.copy(),
         best_lane=lane.copy(),
-        counters=np.array([0, 0, (seed * 2654435761 + 1) & 0x7FFFFFFF, 0], dtype=np.int64),
+        counters=np.array([0, 0, (seed * 2654435761 + 1) & 0x7FFFFFFF, 0, 0], dtype=np.int64),
         makespans=np.array([begin.makespan_s]),
     )
-    evaluate(graph, state)
-    return state
 
 
 def _lanes_of(arrays: Arrays, graph: Graph, begin: Draft) -> tuple[Ints, Ints, Ints, Ints]:

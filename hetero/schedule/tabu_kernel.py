@@ -24,9 +24,14 @@ from numba import njit
 
 from hetero.schedule.arrays import Floats, Ints
 
-__all__ = ["Graph", "State", "evaluate", "search"]
+__all__ = ["Graph", "State", "search"]
 
 NOWHERE = -1
+ITERATION, IMPROVED, RANDOM, KICKS, VAIN_KICKS = range(5)  # of State.counters
+
+# Called from compiled code only: without the wrappers that unpack 40 arrays from Python objects, which
+# would take most of the time to compile.
+inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 class Graph(NamedTuple):
@@ -75,25 +80,25 @@ class State(NamedTuple):
     best_option: Ints
     best_start: Floats
     best_lane: Ints
-    counters: Ints  # iteration, iteration of the last improvement, random state, kicks since then
+    counters: Ints  # see ITERATION and so on
     makespans: Floats  # best
 
 
-@njit(cache=True)
+@njit(inline="always", no_cpython_wrapper=True)
 def _transfer(graph: Graph, nbytes: float, here: int, there: int) -> float:
     if here == there or nbytes == 0.0:
         return 0.0
     return graph.latency[here, there] + nbytes / graph.rate[here, there]
 
 
-@njit(cache=True)
+@inner
 def _random(state: State, below: int) -> int:
     """A number from 0 to below - 1 (a 31-bit linear congruence, so that runs repeat everywhere)."""
-    state.counters[2] = (state.counters[2] * 1103515245 + 12345) & 0x7FFFFFFF
-    return (state.counters[2] >> 8) % below
+    state.counters[RANDOM] = (state.counters[RANDOM] * 1103515245 + 12345) & 0x7FFFFFFF
+    return (state.counters[RANDOM] >> 8) % below
 
 
-@njit(cache=True)
+@inner
 def _head(graph: Graph, state: State, task: int, place: int) -> float:
     """When the inputs of a task have arrived on a processor."""
     ready = 0.0
@@ -106,7 +111,7 @@ def _head(graph: Graph, state: State, task: int, place: int) -> float:
     return ready
 
 
-@njit(cache=True)
+@inner
 def _tail(graph: Graph, state: State, task: int, place: int) -> float:
     """The longest way from the end of a task on a processor to the end of the graph, its lane aside."""
     longest = 0.0
@@ -119,8 +124,8 @@ def _tail(graph: Graph, state: State, task: int, place: int) -> float:
     return longest
 
 
-@njit(cache=True)
-def evaluate(graph: Graph, state: State) -> float:
+@inner
+def _evaluate(graph: Graph, state: State) -> float:
     """Order the tasks, compute heads and tails, and return the makespan."""
     tasks = len(state.option)
     count = 0
@@ -166,7 +171,7 @@ def evaluate(graph: Graph, state: State) -> float:
     return makespan
 
 
-@njit(cache=True)
+@inner
 def _critical_path(graph: Graph, state: State, makespan: float) -> int:
     """Write one critical path, drawn at random, to `state.path`; return its length."""
     slack = 1e-9 * makespan
@@ -201,7 +206,7 @@ def _critical_path(graph: Graph, state: State, makespan: float) -> int:
     return count
 
 
-@njit(cache=True)
+@inner
 def _take_out(graph: Graph, state: State, moved: int) -> None:
     """Heads and tails as they were if `moved` were in no lane, took no time and were nowhere."""
     tasks = len(state.option)
@@ -251,7 +256,7 @@ def _take_out(graph: Graph, state: State, moved: int) -> None:
         state.tail_without[task] = longest
 
 
-@njit(cache=True)
+@inner
 def _new_bytes(graph: Graph, state: State, task: int, option: int) -> float:
     """What choosing `option` instead of the present one adds on its processor."""
     old, key = state.option[task], graph.key[option]
@@ -269,7 +274,7 @@ def _new_bytes(graph: Graph, state: State, task: int, option: int) -> float:
     return added
 
 
-@njit(cache=True)
+@inner
 def _fits(graph: Graph, state: State, task: int, option: int) -> bool:
     old = state.option[task]
     if old == option:
@@ -295,7 +300,7 @@ def _fits(graph: Graph, state: State, task: int, option: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def _account(graph: Graph, state: State, option: int, sign: int) -> None:
     """Add an option to the memory and the sums in use, or take it away."""
     key, nbytes = graph.key[option], graph.memory[option]
@@ -310,7 +315,7 @@ def _account(graph: Graph, state: State, option: int, sign: int) -> None:
         state.sums_used[row] += sign * graph.sums[row, option]
 
 
-@njit(cache=True)
+@inner
 def _move(graph: Graph, state: State, task: int, option: int, lane: int, before: int) -> None:
     """Take a task out of its lane and insert it after `before` (or first) in another."""
     left, right, old_lane = state.before[task], state.after[task], state.lane[task]
@@ -339,7 +344,7 @@ def _move(graph: Graph, state: State, task: int, option: int, lane: int, before:
         state.before[following] = task
 
 
-@njit(cache=True)
+@inner
 def _best_insertion(
     graph: Graph, state: State, task: int, cutoff: float, aspiration: float, drawn: bool
 ) -> tuple[float, int, int, int]:
@@ -349,7 +354,7 @@ def _best_insertion(
     random instead of the best. Option -1 where there is none.
     """
     head_nowhere, tail_nowhere = state.head_without[task], state.tail_without[task]
-    iteration = state.counters[0]
+    iteration = state.counters[ITERATION]
     best, best_option, best_lane, best_before = cutoff, -1, NOWHERE, NOWHERE
     ties = 0
     for option in range(graph.first[task], graph.first[task + 1]):
@@ -435,7 +440,7 @@ def _best_insertion(
     return best, best_option, best_lane, best_before
 
 
-@njit(cache=True)
+@inner
 def _remember(graph: Graph, state: State, makespan: float) -> None:
     state.makespans[0] = makespan
     state.best_option[:] = state.option
@@ -443,7 +448,7 @@ def _remember(graph: Graph, state: State, makespan: float) -> None:
     state.best_lane[:] = state.lane
 
 
-@njit(cache=True)
+@inner
 def _return_to_best(graph: Graph, state: State) -> None:
     """Rebuild the lanes of the best schedule from its starts."""
     tasks = len(state.option)
@@ -473,58 +478,46 @@ def search(graph: Graph, state: State, iterations: int, target: float, patience:
     """Move critical tasks for a number of iterations; stop early at `target`. Returns those made.
 
     After `patience` iterations without a better schedule, go back to the best one and kick it: a few
-    critical tasks go to random places.
+    critical tasks go to random places. Each function is called from one place only, because the compiler
+    would inline, and compile, every copy.
     """
-    makespan = evaluate(graph, state)
-    if makespan < state.makespans[0]:
-        _remember(graph, state, makespan)
+    counters = state.counters
     for made in range(iterations):
-        if state.makespans[0] <= target:
-            return made
-        state.counters[0] += 1
-        iteration = state.counters[0]
-        kick = iteration - state.counters[1] > patience
-        if kick:
-            _return_to_best(graph, state)
-            state.counters[1] = iteration
-            state.counters[3] += 1
-            makespan = evaluate(graph, state)
-            for _ in range(2 + _random(state, 3 + min(state.counters[3], 20))):
-                count = _critical_path(graph, state, makespan)
-                task = state.path[_random(state, count)]
-                _take_out(graph, state, task)
-                _, option, lane, before = _best_insertion(graph, state, task, np.inf, np.inf, True)
-                if option >= 0:
-                    _move(graph, state, task, option, lane, before)
-                    makespan = evaluate(graph, state)
-        else:
-            count = _critical_path(graph, state, makespan)
-            best, chosen_task, chosen_option, chosen_lane, chosen_before = np.inf, -1, -1, -1, -1
-            for step in range(count):
-                task = state.path[step]
-                _take_out(graph, state, task)
-                length, option, lane, before = _best_insertion(
-                    graph, state, task, best, min(best, state.makespans[0] * (1 - 1e-9)), False
-                )
-                if option >= 0:
-                    best, chosen_task = length, task
-                    chosen_option, chosen_lane, chosen_before = option, lane, before
-            if chosen_task < 0:  # all is tabu: any move of any critical task
-                chosen_task = state.path[_random(state, count)]
-                _take_out(graph, state, chosen_task)
-                _, chosen_option, chosen_lane, chosen_before = _best_insertion(
-                    graph, state, chosen_task, np.inf, np.inf, True
-                )
-                if chosen_option < 0:
-                    continue
-            old_lane = state.lane[chosen_task]
-            if old_lane >= 0:
-                options = graph.first[chosen_task + 1] - graph.first[chosen_task]
-                state.tabu[chosen_task, old_lane] = iteration + count + options + _random(state, 4)
-            _move(graph, state, chosen_task, chosen_option, chosen_lane, chosen_before)
-            makespan = evaluate(graph, state)
+        makespan = _evaluate(graph, state)
         if makespan < state.makespans[0] * (1 - 1e-12):
             _remember(graph, state, makespan)
-            state.counters[1] = iteration
-            state.counters[3] = 0
+            counters[IMPROVED], counters[VAIN_KICKS] = counters[ITERATION], 0
+        if state.makespans[0] <= target:
+            return made
+        counters[ITERATION] += 1
+        if counters[KICKS] == 0 and counters[ITERATION] - counters[IMPROVED] > patience:
+            _return_to_best(graph, state)
+            counters[IMPROVED] = counters[ITERATION]
+            counters[VAIN_KICKS] += 1
+            counters[KICKS] = 2 + _random(state, 3 + min(counters[VAIN_KICKS], 20))
+            continue
+        count = _critical_path(graph, state, makespan)
+        kick = counters[KICKS] > 0
+        begin, end = 0, count
+        if kick:
+            counters[KICKS] -= 1
+            begin = _random(state, count)
+            end = begin + 1
+        best, task, option, lane, before = np.inf, -1, -1, NOWHERE, NOWHERE
+        for step in range(begin, end):
+            tried = state.path[step]
+            _take_out(graph, state, tried)
+            aspiration = np.inf if kick else min(best, state.makespans[0] * (1 - 1e-9))
+            length, new_option, new_lane, new_before = _best_insertion(
+                graph, state, tried, best, aspiration, kick
+            )
+            if new_option >= 0:
+                best, task, option, lane, before = length, tried, new_option, new_lane, new_before
+        if task < 0:
+            counters[KICKS] += 1  # all is tabu: next a random move
+            continue
+        if state.lane[task] >= 0 and not kick:
+            tenure = count + graph.first[task + 1] - graph.first[task] + _random(state, 4)
+            state.tabu[task, state.lane[task]] = counters[ITERATION] + tenure
+        _move(graph, state, task, option, lane, before)
     return iterations

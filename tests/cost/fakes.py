@@ -53,7 +53,9 @@ class FakeEngine:
 
     @property
     def info(self) -> DeviceInfo:
-        return DeviceInfo(f"cpu/{self.engine}", self.engine, self.version, "cpu", "test", "test", ("function",))
+        return DeviceInfo(
+            f"cpu/{self.engine}", self.engine, self.version, "cpu", "test", "test", ("function",)
+        )
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         return Offers((Variant(),))
@@ -77,6 +79,7 @@ def identity(x: Any) -> Any:
 
 
 IDENTITY = FunctionOp(identity)
+PLAIN = Variant()
 
 
 def call(size: int = 4) -> Call:
@@ -84,7 +87,7 @@ def call(size: int = 4) -> Call:
     return Call((value,), (value.copy(),))
 
 
-def candidate(engine: FakeEngine, *calls: Call, path: str = "node", variant: Variant = Variant()) -> Candidate:  # noqa: B008
+def candidate(engine: FakeEngine, *calls: Call, path: str = "node", variant: Variant = PLAIN) -> Candidate:
     return Candidate(path, engine, CPU, IDENTITY, variant, calls or (call(),))
 
 

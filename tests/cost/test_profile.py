@@ -336,6 +336,8 @@ def test_two_nodes_of_one_op_share_their_measurements() -> None:
     p = profiler(clock)
     engine = FakeEngine(clock)
     shared: tuple[Call, ...] = (call(),)
-    results = p.measure([(a := candidate(engine, *shared, path="a")), (b := candidate(engine, *shared, path="b"))])
+    results = p.measure(
+        [(a := candidate(engine, *shared, path="a")), (b := candidate(engine, *shared, path="b"))]
+    )
     assert p.taken == 1
     assert results[a] == results[b]

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import hetero as ht
 from hetero.errors import MissingExtraError, ModelError
 from hetero.graphs import ocr, ocr_geometry, ocr_models, ocr_recognition
 from hetero.graphs.images import form, form_lines, random_lines, rendered, scanned_page
@@ -82,6 +83,13 @@ def test_random_strings_are_read_as_rapidocr_reads_them(seed: int, rapidocr: Cal
     """Text that no language helps to read, in several sizes, gives rapidocr's texts."""
     page = rendered(random_lines(3 + seed, seed), font_pixels=14 + 6 * seed)
     assert [line.text for line in ocr.build()(page)] == rapidocr(page)[0]
+
+
+def test_a_plan_reads_pages_that_it_was_not_made_on(rapidocr: Callable[[Image], Read]) -> None:
+    """Planned on a short form, other pages of other sizes still give rapidocr's texts."""
+    with ht.plan(ocr.build(), form(3), budget_s=5) as plan:
+        for page in (form(3), scanned_page(), rendered(random_lines(4, seed=11)), PAGES["blank"]()):
+            assert [line.text for line in plan(page)] == rapidocr(page)[0]
 
 
 def test_the_form_is_read_as_it_was_written() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import hetero as ht
 from hetero.errors import MissingExtraError
 from hetero.graphs import semantic_search
 from hetero.graphs.minilm import sentence_encoder, tokenise
@@ -44,6 +45,16 @@ def test_the_sample_finds_its_subject() -> None:
     ranking = semantic_search.build()(*semantic_search.sample())
     assert set(ranking.lines[:2]) == set(SENTENCES[:2])
     assert len(semantic_search.show(ranking).splitlines()) == 10
+
+
+def test_a_plan_ranks_texts_that_it_was_not_made_on() -> None:
+    """Planned on the sample, a shorter text and an empty one are ranked as without a plan."""
+    pipeline = semantic_search.build()
+    with ht.plan(pipeline, *semantic_search.sample(), budget_s=5) as plan:
+        for lines in (list(SENTENCES), list(SENTENCES[:3]), []):
+            found, expected = plan(lines, QUERY), pipeline(lines, QUERY)
+            assert found.lines == expected.lines
+            np.testing.assert_allclose(found.similarities, expected.similarities, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, BATCH, BATCH + 1])

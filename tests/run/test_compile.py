@@ -1,9 +1,10 @@
 """Plans as instructions."""
 
+from plans_by_hand import info, machine, plan_of
+
 import hetero as ht
 from hetero.run.compile import compile_program
 from hetero.run.program import Free, Move, Recv, Send
-from plans_by_hand import info, machine, plan_of
 
 
 @ht.node

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from plans_by_hand import PYTHON, info, machine, plan_of
 
 import hetero as ht
 from hetero.device import HOST
 from hetero.run.session import Session
-from plans_by_hand import PYTHON, info, machine, plan_of
 
 
 @ht.node

@@ -4,11 +4,11 @@ import threading
 import traceback
 
 import pytest
+from plans_by_hand import plan_of
 
 import hetero as ht
 from hetero.errors import NodeError
 from hetero.run.session import Session
-from plans_by_hand import plan_of
 
 
 @ht.node

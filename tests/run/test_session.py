@@ -8,11 +8,11 @@ import weakref
 
 import numpy as np
 import pytest
+from plans_by_hand import info, machine, plan_of
 
 import hetero as ht
 from hetero.errors import ArgumentError, ClosedError, DeviceError
 from hetero.run.session import Session
-from plans_by_hand import info, machine, plan_of
 
 
 @ht.node

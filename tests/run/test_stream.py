@@ -3,11 +3,11 @@
 import threading
 
 import pytest
+from plans_by_hand import plan_of
 
 import hetero as ht
 from hetero.errors import ArgumentError, NodeError
 from hetero.run.session import Session
-from plans_by_hand import plan_of
 
 
 @ht.node

@@ -2,10 +2,11 @@
 
 import json
 
+from plans_by_hand import plan_of
+
 import hetero as ht
 from hetero.run.session import Session
 from hetero.run.trace import chrome_trace, save_chrome_trace
-from plans_by_hand import plan_of
 
 
 @ht.node

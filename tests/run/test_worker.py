@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from plans_by_hand import PYTHON, info, machine, plan_of
 
 import hetero as ht
 from hetero.errors import NodeError, WorkerError
 from hetero.isolation import ProcessDevice
 from hetero.run.session import Session
 from hetero.worker_process import WorkerProcess
-from plans_by_hand import PYTHON, info, machine, plan_of
 
 APART = replace(PYTHON, name="cpu/apart", isolation="process")
 FAR = info("far", processor="far0", memory_space="far0", isolation="process")

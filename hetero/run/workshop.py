@@ -1,0 +1,154 @@
+"""What the stages of a program need in the process that runs them: executables, threads, and generated functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hetero.device import Device, DeviceInfo
+from hetero.errors import NodeError
+from hetero.machine import Machine
+from hetero.run.codegen import CodeBook, Function
+from hetero.run.dispatch import Dispatcher
+from hetero.run.events import Event
+from hetero.run.opened import Gate, Mover, Opened
+from hetero.run.program import Block, Build, Call, Map, Move, Stage, calls
+from hetero.run.sites import is_host
+from hetero.run.team import Team
+from hetero.run.timing import NodeStats, Recorder
+from hetero.run.trace import Span
+
+__all__ = ["Workshop"]
+
+CLOSE_PATIENCE_S = 5.0
+HELPERS = 64
+"""The most threads that help with the maps of a program; none is started before it is needed."""
+
+
+class Workshop:
+    """Opens what the given stages call, and nothing else.
+
+    Raises:
+        DeviceError: a node cannot be compiled; the message names it.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        builds: Sequence[Build],
+        machine: Machine,
+        open_device: Callable[[DeviceInfo], Device],
+    ) -> None:
+        found = [call for stage in stages for call in calls(stage.block)]
+        self._opened = Opened(
+            {call.executable: builds[call.executable] for call in found}, machine, open_device
+        )
+        self._recorder = Recorder(_places(found, builds, machine))
+        self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
+        self._book = CodeBook(self._binding)
+        self.threads = _threads(stages, machine)
+        """How many stages can run at once, by processor."""
+        self._dispatchers = {
+            name: Dispatcher(name, machine.processor(name).cores, count)
+            for name, count in self.threads.items()
+        }
+
+    def function(self, block: Block) -> Function:
+        return self._book.function(block)
+
+    def dispatcher(self, processor: str) -> Dispatcher:
+        return self._dispatchers[processor]
+
+    def explained(self, error: Exception, default: str) -> NodeError:
+        """What a node raised as an error that names the node; its cause is the node's own."""
+        node = self._book.node_of(error) or default
+        if isinstance(error, NodeError):  # raised by the node's own op, which does not know its path
+            explained = NodeError(node, error.message)
+            explained.__cause__ = error.__cause__
+        else:
+            explained = NodeError(node, f"{type(error).__name__}: {error}")
+            explained.__cause__ = error
+        return explained
+
+    @property
+    def tracing(self) -> bool:
+        return self._recorder.tracing
+
+    @tracing.setter
+    def tracing(self, on: bool) -> None:
+        self._recorder.tracing = on
+
+    def stats(self) -> dict[str, NodeStats]:
+        return self._binding.with_bytes(self._recorder.stats())
+
+    def spans(self) -> list[Span]:
+        return self._recorder.spans()
+
+    def events(self) -> Sequence[Event]:
+        return self._opened.events()
+
+    def close(self) -> None:
+        """Let the threads end and close the executables."""
+        for dispatcher in self._dispatchers.values():
+            dispatcher.close(CLOSE_PATIENCE_S)
+        self._binding.team.close()
+        self._book.close()
+        self._opened.close()
+
+
+class _Binding:
+    """What the names in generated code stand for in this process."""
+
+    def __init__(self, opened: Opened, recorder: Recorder, lanes: Mapping[str, str]) -> None:
+        self._opened, self._recorder, self._lanes = opened, recorder, lanes
+        self._movers: dict[str, list[Mover]] = {}
+        self.team = Team("hetero map", HELPERS)
+
+    def run(self, call: Call) -> tuple[Function, Gate | None]:
+        return self._opened.runs[call.executable], self._opened.gates[call.executable]
+
+    def constant(self, value: Any, call: Call | None) -> Any:
+        if call is None or is_host(self._opened.spaces[call.executable]):
+            return value
+        return self._opened.memory(self._opened.spaces[call.executable]).put(value)
+
+    def move(self, move: Move) -> Function:
+        to_host = is_host(move.target_space)
+        memory = self._opened.memory(move.source_space if to_host else move.target_space)
+        mover = Mover(memory.get if to_host else memory.put, counts_result=to_host)
+        self._movers.setdefault(move.path, []).append(mover)
+        return mover
+
+    def map(self, instruction: Map, body: Function) -> Function:
+        lanes, team = instruction.lanes, self.team
+
+        def run(items: Any, *closure: Any) -> list[Any]:
+            values = items if isinstance(items, list | tuple) else list(items)
+            return team.map(body, values, closure, lanes)
+
+        return run
+
+    def note(self, block: Block, paths: Sequence[str]) -> Function | None:
+        return self._recorder.block(paths, self._lanes.get(block.name, "")) if paths else None
+
+    def with_bytes(self, stats: dict[str, NodeStats]) -> dict[str, NodeStats]:
+        """The same statistics with the bytes that were moved for each node's results."""
+        moved = {path: sum(mover.nbytes for mover in movers) for path, movers in self._movers.items()}
+        return {
+            path: NodeStats(found.calls, found.p50_s, found.p99_s, moved.get(path, 0))
+            for path, found in stats.items()
+        }
+
+
+def _threads(stages: Sequence[Stage], machine: Machine) -> dict[str, int]:
+    narrowest: dict[str, int] = {}
+    for stage in stages:
+        processor, cores = stage.lane.processor, max(stage.cores, 1)
+        narrowest[processor] = min(narrowest.get(processor, cores), cores)
+    return {name: max(machine.processor(name).cores // cores, 1) for name, cores in narrowest.items()}
+
+
+def _places(found: Sequence[Call], builds: Sequence[Build], machine: Machine) -> dict[str, tuple[str, str]]:
+    """Device and processor of each node."""
+    devices = {call.path: builds[call.executable].device for call in found}
+    return {path: (device, machine.device(device).processor) for path, device in devices.items()}
