@@ -1,0 +1,1 @@
+"""Device families, one file each: see ``hetero.device.Backend`` for what such a file offers."""

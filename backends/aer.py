@@ -36,6 +36,13 @@ PARALLEL_QUBITS = 14
 MPS_FLOPS_LIMIT = 1e12
 """A matrix product state that may take more (about a minute) is refused: Aer cannot be interrupted."""
 
+BOUND_BASIS = (
+    *("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "rz", "p", "u", "r"),
+    *("cx", "cy", "cz", "swap", "ccx", "cswap", "rxx", "ryy", "rzz", "rzx", "measure", "reset", "if_else"),
+)
+"""What circuits with parameters are translated to. Controlled rotations (cp, crx, ...) are left out: Aer 0.18 binds
+their parameters wrongly at run time, silently (Qiskit/qiskit-aer issues 2391 and 2403)."""
+
 
 def probe(cpu: Processor) -> Sequence[DeviceStatus]:
     if status := missing(NAME, "qiskit_aer", "quantum"):
@@ -95,10 +102,13 @@ class AerDevice:
             precision="single" if variant.precision == "fp32" else "double",
             max_parallel_threads=variant.threads,
         )
+        source = op.circuit if op.shots is not None else op.unitary
+        target = {"basis_gates": list(BOUND_BASIS)} if source.num_parameters else {"backend": simulator}
         try:
-            circuit = transpile(_with_results(op), simulator, optimization_level=1, seed_transpiler=0)
+            circuit = transpile(source, optimization_level=1, seed_transpiler=0, **target)
         except QiskitError as error:
             raise refuse(self.info.name, op, error) from error
+        _save(circuit, op)
         # A wide state is shared out among the threads; of narrow ones each thread takes its own.
         lanes = 1 if op.features.qubits >= PARALLEL_QUBITS else variant.threads
 
@@ -172,16 +182,12 @@ def _sets(op: CircuitOp, specs: Specs) -> int:
     return int(work.features["sets"])
 
 
-def _with_results(op: CircuitOp) -> Any:
-    """The circuit with the instructions that save what is asked for."""
-    import qiskit_aer.library  # noqa: F401  # adds the save instructions to QuantumCircuit
+def _save(circuit: Any, op: CircuitOp) -> None:
+    """Add the instructions that save the expectation values, after translation: no basis knows them."""
+    import qiskit_aer.library  # noqa: F401  # gives QuantumCircuit its save methods
 
-    if op.shots is not None:
-        return op.circuit
-    circuit = op.unitary.copy()
     for index, observable in enumerate(op.observables):
         circuit.save_expectation_value(observable, range(circuit.num_qubits), label=f"observable{index}")
-    return circuit
 
 
 def _packed(op: CircuitOp, data: list[dict[str, Any]], shape: tuple[int, ...]) -> Any:

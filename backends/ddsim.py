@@ -87,8 +87,7 @@ class DdsimDevice:
 
         if not isinstance(op, CircuitOp):
             raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
-        # DDSIM fails where classical bits are more than qubits: measure nothing, map the qubits here.
-        source = op.circuit if op.final_measurements is None else op.unitary
+        source = _padded(op.circuit) if op.final_measurements is None else op.unitary
         try:
             circuit = transpile(source, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=0)
         except QiskitError as error:
@@ -124,8 +123,8 @@ class DdsimDevice:
 
 def _objection(op: CircuitOp, memory_bytes: int | None) -> str | None:
     features = op.features
-    if features.qubits > MAX_QUBITS:
-        return f"at most {MAX_QUBITS} qubits, the circuit has {features.qubits}"
+    if max(features.qubits, features.clbits if features.dynamic else 0) > MAX_QUBITS:
+        return f"at most {MAX_QUBITS} qubits or classical bits that are measured midway"
     matrices = [i for i in op.circuit.data if i.operation.name == "unitary" and len(i.qubits) > 2]
     if matrices:
         width = len(matrices[0].qubits)
@@ -138,6 +137,20 @@ def _objection(op: CircuitOp, memory_bytes: int | None) -> str | None:
             f"with its copies; the processor has {human_bytes(memory_bytes)}"
         )
     return None
+
+
+def _padded(circuit: Any) -> Any:
+    """With idle qubits, which cost a diagram nothing, until there are as many as classical bits.
+
+    DDSIM fails where a classical bit has a higher number than all qubits. (A circuit that measures at its end only is
+    run without its measurements instead, and the qubits are mapped to classical bits here.)
+    """
+    from qiskit import QuantumRegister
+
+    padded = circuit.copy()
+    if padded.num_clbits > padded.num_qubits:
+        padded.add_register(QuantumRegister(padded.num_clbits - padded.num_qubits, "idle"))
+    return padded
 
 
 def _simulator(device: str, circuit: Any, seed: int, shots: int) -> tuple[Any, dict[str, int]]:

@@ -102,7 +102,7 @@ class StatevectorDevice:
         program = translate(plain, list(op.circuit.parameters))
         pool = ThreadPoolExecutor(variant.threads) if variant.threads > 1 else None
         share = _sharing(pool, variant.threads)
-        work = _expectations(op, program) if op.shots is None else _counts(op, program)
+        work = _expectations(op, program) if op.shots is None else _counts(op, program, op.shots)
 
         def run(*inputs: Any) -> Outputs:
             return (work(share, *op.rows(inputs)),)
@@ -149,7 +149,7 @@ def _expectations(op: CircuitOp, program: Program) -> Work:
     return work
 
 
-def _counts(op: CircuitOp, program: Program) -> Work:
+def _counts(op: CircuitOp, program: Program, shots: int) -> Work:
     from hetero.backends import statevector_kernels as kernels
 
     size = 1 << program.qubits
@@ -166,7 +166,7 @@ def _counts(op: CircuitOp, program: Program) -> Work:
             trig = program.trig(part)
             out = np.empty((trig.shape[2], size, kernels.LANES))
             share(len(out), partial(kernels.probabilities, *program.arrays, trig, out))
-            counts += [_draw(one / one.sum(), op.shots, bits, generator) for one in _by_set(out)[: len(part)]]
+            counts += [_draw(one / one.sum(), shots, bits, generator) for one in _by_set(out)[: len(part)]]
         return op.pack_counts(counts, shape)
 
     return work
@@ -178,10 +178,10 @@ def _by_set(blocks: Any) -> Any:
 
 
 def _draw(
-    probabilities: Any, shots: int | None, bits: Sequence[int], generator: np.random.Generator
+    probabilities: Any, shots: int, bits: Sequence[int], generator: np.random.Generator
 ) -> dict[int, int]:
     drawn = generator.multinomial(shots, probabilities)
     counts: dict[int, int] = {}
-    for state in np.flatnonzero(drawn):
+    for state in np.flatnonzero(drawn).tolist():
         counts[bits[state]] = counts.get(bits[state], 0) + int(drawn[state])
     return counts

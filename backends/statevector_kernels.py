@@ -25,10 +25,10 @@ MATRIX, PHASE, RZZ, CP, CX, CZ, SWAP = range(7)
 
 Array = np.ndarray[Any, Any]
 
-_options = {"nogil": True, "fastmath": True, "cache": True}
+_compiled = njit(nogil=True, fastmath=True, cache=True)
 
 
-@njit(**_options)
+@_compiled
 def _fill(c: Array, slots: Array, gates: Array, trig: Array, block: int) -> None:
     """Multiply up the one-qubit gates of each slot; copy the phase of a two-qubit diagonal.
 
@@ -54,7 +54,7 @@ def _fill(c: Array, slots: Array, gates: Array, trig: Array, block: int) -> None
                     m[2 + column, 0, w], m[2 + column, 1, w] = new_low.real, new_low.imag
 
 
-@njit(**_options)
+@_compiled
 def _product_state(re: Array, im: Array, coefficients: Array, first: Array) -> None:
     """The state that each qubit's leading gates make from |0>: a tensor product, built by doubling."""
     for w in range(LANES):
@@ -72,7 +72,7 @@ def _product_state(re: Array, im: Array, coefficients: Array, first: Array) -> N
                 im[k, w] = r * c[0, 1, w] + i * c[0, 0, w]
 
 
-@njit(**_options)
+@_compiled
 def _matrix(re: Array, im: Array, c: Array, a: int) -> None:
     size = 1 << a
     for base in range(0, len(re), 2 * size):
@@ -86,7 +86,7 @@ def _matrix(re: Array, im: Array, c: Array, a: int) -> None:
                 im[j, w] = c[2, 0, w] * i0 + c[2, 1, w] * r0 + c[3, 0, w] * i1 + c[3, 1, w] * r1
 
 
-@njit(**_options)
+@_compiled
 def _parity(bits: int) -> int:
     bits ^= bits >> 16
     bits ^= bits >> 8
@@ -96,7 +96,7 @@ def _parity(bits: int) -> int:
     return bits & 1
 
 
-@njit(**_options)
+@_compiled
 def _phase(re: Array, im: Array, c: Array, mask: int, parity: bool) -> None:
     """Multiply by c[3] where all bits of ``mask`` are set, or where an odd number of them is."""
     for k in range(len(re)):
@@ -108,7 +108,7 @@ def _phase(re: Array, im: Array, c: Array, mask: int, parity: bool) -> None:
                 im[k, w] = r * c[3, 1, w] + i * c[3, 0, w]
 
 
-@njit(**_options)
+@_compiled
 def _exchange(re: Array, im: Array, need: int, mask: int, flip: int) -> None:
     """Exchange amplitudes k and k ^ flip wherever ``k & mask == need``."""
     for k in range(len(re)):
@@ -119,7 +119,7 @@ def _exchange(re: Array, im: Array, need: int, mask: int, flip: int) -> None:
                 im[k, w], im[j, w] = im[j, w], im[k, w]
 
 
-@njit(**_options)
+@_compiled
 def _negate(re: Array, im: Array, mask: int) -> None:
     for k in range(len(re)):
         if k & mask == mask:
@@ -128,7 +128,7 @@ def _negate(re: Array, im: Array, mask: int) -> None:
                 im[k, w] = -im[k, w]
 
 
-@njit(**_options)
+@_compiled
 def _evolve(re: Array, im: Array, c: Array, steps: Array, first: Array) -> None:
     """Run the steps (kind, a, b, slot) of one block."""
     _product_state(re, im, c, first)
@@ -150,7 +150,7 @@ def _evolve(re: Array, im: Array, c: Array, steps: Array, first: Array) -> None:
             _exchange(re, im, 1 << a, 1 << a | 1 << b, 1 << a | 1 << b)
 
 
-@njit(**_options)
+@_compiled
 def _term(re: Array, im: Array, x: int, z: int, coefficient: float, out: Array) -> None:
     """Add ``coefficient * <P>`` to ``out[LANES]``; see hetero.ops.pauli for x, z and the phase.
 
@@ -167,7 +167,7 @@ def _term(re: Array, im: Array, x: int, z: int, coefficient: float, out: Array) 
         if j < k:
             continue
         sign = 1.0 - 2.0 * _parity(k & z)
-        if power == 2 or power == 3:  # noqa: PLR1714
+        if power == 2 or power == 3:
             sign = -sign
         if power & 1:  # Re(i c) = -Im(c), c = conj(psi_j) psi_k
             for w in range(LANES):
@@ -179,7 +179,7 @@ def _term(re: Array, im: Array, x: int, z: int, coefficient: float, out: Array) 
         out[w] += scale * sum_re[w]
 
 
-@njit(**_options)
+@_compiled
 def expectations(
     qubits: int,
     steps: Array,
@@ -205,7 +205,7 @@ def expectations(
             _term(re, im, x[t], z[t], weights[t], out[block, owners[t]])
 
 
-@njit(**_options)
+@_compiled
 def probabilities(
     qubits: int,
     steps: Array,

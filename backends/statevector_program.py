@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -157,8 +158,7 @@ def _real(value: Any) -> float:
 
 def _compiled(expression: Any, parameters: Sequence[Any]) -> Callable[..., Any]:
     """A nonlinear expression as a NumPy function of all parameters in order."""
-    import sympy
-
+    sympy: Any = importlib.import_module("sympy")  # comes with qiskit
     formula = expression.sympify()
     known = {str(symbol): symbol for symbol in formula.free_symbols}
     symbols = [known.get(str(p), sympy.Dummy()) for p in parameters]

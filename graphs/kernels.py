@@ -24,7 +24,8 @@ def squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray
            [25.]])
     """
     lengths = (a**2).sum(-1)[..., :, None] + (b**2).sum(-1)[..., None, :]
-    return np.maximum(lengths - 2 * a @ b.swapaxes(-1, -2), 0.0)
+    squared: NDArray[np.float64] = np.maximum(lengths - 2 * a @ b.swapaxes(-1, -2), 0.0)
+    return squared
 
 
 def median_squared_distance(distances: NDArray[np.float64]) -> float:

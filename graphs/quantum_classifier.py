@@ -1,9 +1,9 @@
 """A quantum-kernel classifier for features of any kind: fit once on labelled examples, then use in a pipeline.
 
-    classifier = QuantumClassifier.fit(embeddings, labels)
-    project = ht.from_qiskit(feature_circuit(), observables=observables())     # of hetero.graphs.quantum_features
-    ...
-    classes = classifier.predict(project(classifier.angles(new_embeddings)))   # its two methods are the nodes' bodies
+classifier = QuantumClassifier.fit(embeddings, labels)
+project = ht.from_qiskit(feature_circuit(), observables=observables())     # of hetero.graphs.quantum_features
+...
+classes = classifier.predict(project(classifier.angles(new_embeddings)))   # its two methods are the nodes' bodies
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class QuantumClassifier:
         names, sizes = np.unique(classes, return_counts=True)
         if len(names) < 2 or sizes.min() < 3:
             found = ", ".join(f"{name}: {size}" for name, size in zip(names, sizes, strict=True))
-            raise ArgumentError(f"at least two classes of three examples each are needed; found {found or 'none'}")
+            raise ArgumentError(
+                f"at least two classes of three examples each are needed; found {found or 'none'}"
+            )
         to_angles = AngleMap.fit(features, qubits, standardise=standardise)
         project = CircuitOp.from_circuit(feature_circuit(qubits), observables(qubits)).load()
         (examples,) = project(to_angles(features))

@@ -82,7 +82,9 @@ class AngleMap:
         """
         table = np.asarray(features, np.float64)
         if table.ndim != 2 or len(table) < 2 or not np.isfinite(table).all():
-            raise ArgumentError(f"features must be a table of finite numbers, two rows or more, not {table.shape}")
+            raise ArgumentError(
+                f"features must be a table of finite numbers, two rows or more, not {table.shape}"
+            )
         mean, deviation = table.mean(0), table.std(0)
         scale = np.where(deviation > 0, deviation, 1.0) if standardise else np.ones_like(deviation)
         _, lengths, rows = np.linalg.svd((table - mean) / scale, full_matrices=False)

@@ -92,9 +92,7 @@ def better(first: list[Line], second: list[Line]) -> list[Line]:
     """The reading with the higher confidence; the boxes of the second are brought back to the page's own size."""
     if mean_confidence(second) <= mean_confidence(first):
         return first
-    return [
-        Line(line.text, line.confidence, tuple((x / 2, y / 2) for x, y in line.box)) for line in second
-    ]
+    return [Line(line.text, line.confidence, tuple((x / 2, y / 2) for x, y in line.box)) for line in second]
 
 
 @ht.node

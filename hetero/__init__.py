@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from hetero.graph import Graph as Graph
     from hetero.limits import Limits as Limits
     from hetero.machine import Machine as Machine
+    from hetero.planner import frontier as frontier
+    from hetero.planner import load_plan as load_plan
+    from hetero.planner import plan as plan
+    from hetero.plans import Plan as Plan
+    from hetero.registry import devices as devices
     from hetero.tracing import branch as branch
     from hetero.tracing import from_onnx as from_onnx
     from hetero.tracing import from_qiskit as from_qiskit
@@ -27,11 +32,6 @@ if TYPE_CHECKING:
     from hetero.tracing import map as map
     from hetero.tracing import node as node
     from hetero.tracing import pipeline as pipeline
-    from hetero.plans import Plan as Plan
-    from hetero.planner import frontier as frontier
-    from hetero.planner import load_plan as load_plan
-    from hetero.planner import plan as plan
-    from hetero.registry import devices as devices
 
 __version__ = "0.1.0"
 
@@ -56,11 +56,11 @@ _FACE = {
 }
 """The public face: each name and the room it is in."""
 
-__all__ = [*sorted(_FACE), "__version__"]  # noqa: PLE0604 - the table is the one list of names
+__all__ = [*sorted(_FACE), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    # No module may be called like a name of the face (`plan`, `pipeline`, `map`): importing it would replace the function.
+    # No module may be called like a name of the face (`plan`, `map`): importing it would replace the function.
     room = _FACE.get(name)
     if room is None:
         raise AttributeError(f"module 'hetero' has no attribute {name!r}; it has: {', '.join(sorted(_FACE))}")

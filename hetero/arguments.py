@@ -1,4 +1,4 @@
-"""Several arguments as one item: what ``stream``, ``submit`` and ``calibrate=`` take where a pipeline has many inputs."""
+"""Several arguments as one item: what ``stream`` and ``calibrate=`` take where a pipeline has many inputs."""
 
 from __future__ import annotations
 

@@ -68,10 +68,9 @@ def parse_cpuinfo(text: str) -> CpuFacts | None:
     >>> parse_cpuinfo('''vendor_id : AuthenticAMD
     ... cpu family : 25
     ... model : 1
-    ... model name : AMD EPYC 7763 64-Core Processor
+    ... model name : AMD EPYC
     ... flags : fpu avx2 sse2 avx''')
-    CpuFacts(vendor='AMD', model='AMD EPYC 7763 64-Core Processor (family 25, model 1)', features=('avx',
-    'avx2'))
+    CpuFacts(vendor='AMD', model='AMD EPYC (family 25, model 1)', features=('avx', 'avx2'))
     """
     fields: dict[str, str] = {}
     for line in text.splitlines():

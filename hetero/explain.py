@@ -90,10 +90,8 @@ def _bound(plan: Plan) -> str:
     schedule = plan.schedule
     unit = "J" if plan.objective == "energy" else "$" if plan.objective == "cost" else "s"
     value, bound = schedule.objective_value, schedule.lower_bound
-    if schedule.proven_optimal:
-        verdict = "proven optimal"
-    else:
-        verdict = f"at most {schedule.gap:.1%} above the optimum"
+    gap = f"at most {schedule.gap:.1%} above the optimum"
+    verdict = "proven optimal" if schedule.proven_optimal else gap
     return (
         f"schedule: {value:.6g} {unit}, no schedule of these options is below {bound:.6g} {unit}: {verdict} "
         f"({schedule.method}).\nThe bound is of the model without contention between nodes that share a processor."

@@ -23,7 +23,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -32,9 +32,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 def cache_directory() -> Path:
     """Where profiles and exported models are kept: ``$HETERO_CACHE``, else the user's cache directory."""
     chosen = os.environ.get("HETERO_CACHE")
-    if chosen:
-        directory = Path(chosen)
-    else:
-        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hetero"
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    directory = Path(chosen) if chosen else users / "hetero"
     directory.mkdir(parents=True, exist_ok=True)
     return directory

@@ -57,7 +57,7 @@ def plan(
         calibrate: more samples, each one input or an ``ht.args(...)``; errors and the lengths of maps are learned on
             them too, and costs are the mean over all samples.
         budget_s: seconds for measuring and solving; what is not measured by then is taken from the prior, and the
-            plan says so. Running the sample once by the references, and once as planned to compare, is not bounded by it.
+            plan says so. Not bounded by it: running the sample once by the references, and once as planned to compare.
         progress: is told how far measuring is.
         store: the profile store; the one in the user's cache directory without it.
 

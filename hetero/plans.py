@@ -139,7 +139,7 @@ class Plan:
         write_report(self, path)
 
     def save(self, path: str | Path) -> None:
-        """Write the plan as JSON; the old file stays intact if that fails. ``ht.load_plan(path, pipeline)`` reads it."""
+        """Write the plan as JSON, for ``ht.load_plan(path, pipeline)``; the old file stays intact if that fails."""
         from hetero.plan_files import save_plan
 
         save_plan(self, path)

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard, overload
+from typing import Any, TypeGuard, overload
 
 from hetero.errors import ArgumentError, GraphError, TracingError
 from hetero.graph import INPUT, REQUIRED, Arg, Const, Graph, Input, Node, Pack, Ref
@@ -28,6 +29,7 @@ from hetero.ops.base import Effects, Op
 from hetero.ops.branch import BranchOp
 from hetero.ops.function import FunctionOp
 from hetero.ops.map import MapOp, items_of
+from hetero.traced import Traced
 from hetero.user_code import location
 
 __all__ = [
@@ -67,9 +69,12 @@ class _Trace:
         self.nodes.append(Node(name, op, args, location()))
         if len(op.outputs) == 1:
             return Traced(self, Ref(name, 0), f"the value of node {name!r}")
-        return tuple(
-            Traced(self, Ref(name, i), f"output {output!r} of node {name!r}")
-            for i, output in enumerate(op.outputs)
+        return _together(
+            op,
+            [
+                Traced(self, Ref(name, i), f"output {output!r} of node {name!r}")
+                for i, output in enumerate(op.outputs)
+            ],
         )
 
     def ref(self, value: Traced) -> Ref:
@@ -108,99 +113,12 @@ class _Trace:
         return Graph(self.name, tuple(self.inputs), tuple(self.nodes), self.arg(output))
 
 
+def _together(op: Op, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Several outputs as a named tuple in the op's order; a name that is no identifier is reached by its position."""
+    return namedtuple(op.kind, op.outputs, rename=True)(*values)
+
+
 _current: ContextVar[_Trace | None] = ContextVar("hetero_trace", default=None)
-
-
-def _holds_traced(value: Any) -> bool:
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return isinstance(value, Traced)
-    return any(_holds_traced(item) for item in value)
-
-
-class Traced:
-    """Stands for a value that exists only when the plan runs. It can be passed on and returned, nothing else."""
-
-    __slots__ = ("_label", "_ref", "_trace")
-
-    def __init__(self, trace: _Trace, ref: Ref, label: str) -> None:
-        self._trace, self._ref, self._label = trace, ref, label
-
-    def __repr__(self) -> str:
-        return f"<traced: {self._label}>"
-
-    def _refuse(self, what: str, instead: str) -> NoReturn:
-        raise TracingError(
-            f"{location()}: {self._label} has no value yet while the pipeline is traced, so {what} is not possible; "
-            f"{instead}"
-        )
-
-    def __bool__(self) -> bool:
-        self._refuse(
-            "using it as a condition", "use ht.branch(test, then, otherwise), or decide inside a @ht.node"
-        )
-
-    def __iter__(self) -> Any:
-        self._refuse(
-            "iterating over it or unpacking it",
-            "use ht.map(f, values) for a loop; to unpack, declare the arity: `-> tuple[A, B]` or @ht.node(outputs=2)",
-        )
-
-    def __len__(self) -> int:
-        self._refuse("len()", "compute the length inside a @ht.node")
-
-    def __contains__(self, item: object) -> bool:
-        self._refuse("`in`", "test for membership inside a @ht.node")
-
-    def __getitem__(self, key: object) -> Any:
-        self._refuse(f"indexing it with [{key!r}]", "select inside a @ht.node, or return several outputs")
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # protocols that probe: copy, inspect, NumPy
-            raise AttributeError(name)
-        self._refuse(f"reading its attribute .{name}", "read it inside a @ht.node")
-
-    def __call__(self, *args: object, **kwargs: object) -> Any:
-        self._refuse("calling it", "call a node or pipeline; a traced value is data")
-
-    def __array__(self, *args: object, **kwargs: object) -> Any:
-        self._refuse("turning it into an array", "do that inside a @ht.node")
-
-    __hash__ = object.__hash__
-
-
-def _refusing(symbol: str) -> Callable[..., NoReturn]:
-    instead = "put the arithmetic into a function decorated with @ht.node"
-    return lambda self, *others: self._refuse(f"`{symbol}`", instead)
-
-
-for _symbol, _names in {
-    "int()": "int index",
-    "float()": "float complex",
-    "round()": "round",
-    "+": "add radd",
-    "-": "sub rsub neg",
-    "*": "mul rmul",
-    "/": "truediv rtruediv",
-    "//": "floordiv rfloordiv",
-    "%": "mod rmod",
-    "**": "pow rpow",
-    "@": "matmul rmatmul",
-    "abs()": "abs",
-    "&": "and rand",
-    "|": "or ror",
-    "^": "xor rxor",
-    "~": "invert",
-    "<": "lt",
-    "<=": "le",
-    ">": "gt",
-    ">=": "ge",
-    "==": "eq",
-    "!=": "ne",
-}.items():
-    for _name in _names.split():
-        setattr(Traced, f"__{_name}__", _refusing(_symbol))
 
 
 class Callee:
@@ -229,7 +147,7 @@ class Callee:
                     f"passing it to {self.op.name!r} outside of its pipeline", "call inside the pipeline"
                 )
         outputs = self._run(*values)
-        return outputs[0] if len(outputs) == 1 else outputs
+        return outputs[0] if len(outputs) == 1 else _together(self.op, outputs)
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         op = self.op

@@ -1,24 +1,72 @@
-"""Which line of the user's code is running: for messages, and for the location that a node keeps."""
+"""Which code is the user's: the line that runs, for messages, and what a content hash has to look into."""
 
 from __future__ import annotations
 
 import os
 import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from functools import cache
+from types import FrameType, TracebackType
 
-__all__ = ["location"]
+__all__ = ["is_library", "line_of", "location"]
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PIPELINES = os.path.join(_OURS, "graphs", "")
+_LIBRARIES = tuple(
+    {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
+
+
+@cache
+def is_ours(filename: str) -> bool:
+    """Whether a file is part of hetero; the ready pipelines beside it are user code like any other."""
+    path = os.path.abspath(filename)
+    return path.startswith(_OURS) and not path.startswith(_PIPELINES)
+
+
+@cache
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
+    return filename.startswith("<frozen") or os.path.abspath(filename).startswith(_LIBRARIES)
 
 
 def location() -> str:
-    """``file.py:12`` of the innermost frame outside of this package; "" where there is none.
+    """``file.py:12`` of the user's line that is running; "" where there is none.
 
     A frame walk, not ``inspect.stack()``: that one reads source files, which need not exist.
     """
-    frame = sys._getframe(1)
+    return _users_line(_outward(sys._getframe(1)))
+
+
+def line_of(traceback: TracebackType | None) -> str:
+    """As ``location``, of the user's line that an error came from."""
+    lines = []
+    while traceback is not None:
+        lines.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return _users_line(reversed(lines))
+
+
+def _outward(frame: FrameType | None) -> Iterator[tuple[str, int]]:
     while frame is not None:
-        filename = frame.f_code.co_filename
-        if not os.path.abspath(filename).startswith(_HERE) and not filename.endswith("functools.py"):
-            return f"{os.path.basename(filename)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return ""
+        yield frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+
+
+def _users_line(lines: Iterable[tuple[str, int]]) -> str:
+    """The innermost line that is neither hetero's nor a library's.
+
+    A library called by the pipeline (``np.sum``) lies between the two. The pipeline itself may live in an installed
+    package: then it is what stands right below hetero's own lines.
+    """
+    last = ""
+    for filename, line in lines:
+        if is_ours(filename):
+            if last:
+                break
+            continue
+        last = f"{os.path.basename(filename)}:{line}"
+        if not is_library(filename):
+            break
+    return last

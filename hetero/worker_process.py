@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import deque
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import IO, Any
 
 from hetero.containers import each_part
@@ -126,7 +127,8 @@ class WorkerProcess:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
             )
         except OSError as error:
             ours.close()

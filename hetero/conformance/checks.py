@@ -113,16 +113,17 @@ def check_repeats(subject: Subject) -> None:
     """A call gives the same again, leaves its inputs alone, and what it gave is not overwritten by the next."""
     for sample, variant, executable in subject.runs():
         what = f"{sample.op.name!r} as {variant}"
-        before = copy.deepcopy(sample.inputs[0])
+        memory = subject.device.memory
+        given = copy.deepcopy(sample.inputs[0])
         first = subject.run(executable, sample.inputs[0])
         kept = copy.deepcopy(first)
-        device_outputs = executable.start([subject.device.memory.put(x) for x in sample.inputs[0]]).wait()
+        on_device = executable.start([memory.put(value) for value in given]).wait()
         subject.run(executable, sample.inputs[-1])
-        again = tuple(subject.device.memory.get(value) for value in device_outputs)
+        again = tuple(memory.get(value) for value in on_device)
         for name, one, then, now in zip(sample.op.outputs, kept, first, again, strict=True):
             expect(_same(one, then), f"{what}: output {name!r} was changed by a later call")
             expect(_same(one, now), f"{what}: output {name!r} differs in a second call with the same inputs")
-        expect(_same(before, sample.inputs[0]), f"{what}: the call changed its inputs")
+        expect(_same(given, sample.inputs[0]), f"{what}: the call changed its inputs")
 
 
 def check_concurrency(subject: Subject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,8 +90,12 @@ class Subject:
                     yield sample, variant, executable
 
     def run(self, executable: Executable, inputs: Sequence[Any]) -> Outputs:
-        """One call with host values, whatever the device's memory space."""
-        outputs = executable.start([self.device.memory.put(value) for value in inputs]).wait()
+        """One call with host values, whatever the device's memory space.
+
+        The device gets copies: one that writes into its inputs must not spoil the samples for the others.
+        """
+        given = copy.deepcopy(list(inputs))
+        outputs = executable.start([self.device.memory.put(value) for value in given]).wait()
         return tuple(self.device.memory.get(value) for value in outputs)
 
     def compare(self, what: str, variant: Variant, sample: Sample, index: int, outputs: Outputs) -> None:

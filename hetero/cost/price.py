@@ -58,8 +58,8 @@ def owned(
     others. ``average_watts`` is its power while it works, ``overhead_share`` what staff, space and network
     add to the hardware.
 
-    >>> print(owned(8766.0, life_years=2, average_watts=1000, dollars_per_kwh=0.1, pue=1.5, overhead_share=0.1))
-    $1.25/h (hardware 1 + energy 0.15 + overhead 0.1; declared purchase, 2 years at 50% use)
+    >>> print(owned(8766.0, life_years=2, average_watts=1000, dollars_per_kwh=0.1, pue=1.5))
+    $1.35/h (hardware 1 + energy 0.15 + overhead 0.2; declared purchase, 2 years at 50% use)
     """
     hardware = purchase_dollars / (life_years * HOURS_PER_YEAR * use)
     return Price(
@@ -112,7 +112,7 @@ def dollars(processor: Processor, seconds: float) -> float:
     Of work that leaves cores to others the share is ``core seconds / cores``; a machine that serves one query
     at a time is paid for all of its wall time.
 
-    >>> dollars(Processor("cpu", cores=4, dollars_per_hour=0.36), seconds=0.5)
-    5e-05
+    >>> dollars(Processor("cpu", cores=4, dollars_per_hour=0.36), seconds=7200)
+    0.72
     """
     return processor.dollars_per_hour / 3600 * seconds

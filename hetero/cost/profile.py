@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hetero.cost.contender import Candidate, Contender, execute, host_run
 from hetero.cost.interpolate import Point, interpolate, representatives, sizes_of
@@ -170,8 +170,9 @@ class Profiler:
                     if (call := self._shapes_of(candidate).wanted.get(text))
                     and self._get(candidate, text) is None
                 ]
+                effort = replace(self._effort, candidate_s=self._effort.candidate_s / len(wanted))
                 best_s = self._best_s(rivals, text)
-                for contender, verdict in race(entries, self._effort, best_s, begin_turn, self._late):
+                for contender, verdict in race(entries, effort, best_s, begin_turn, self._late):
                     if isinstance(verdict, DeviceError):
                         failures[contender.candidate] = verdict
                         self._remember_failure(contender.candidate, verdict)

@@ -75,6 +75,7 @@ class ProfileStore:
         self._patience_s, self._clock, self._sleep = patience_s, clock, sleep
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self._out_of_order = False
         self._lock = threading.RLock()
         # What the disk does not have yet. Reads look here first.
         self._profiles: dict[ProfileKey, Row] = {}
@@ -207,13 +208,7 @@ class ProfileStore:
         try:
             self._patiently(lambda db: _transaction(db, writes))
         except sqlite3.Error as error:
-            _log.warning(
-                "%s cannot be written (%s); %d entries are kept in memory for now",
-                self.path,
-                error,
-                len(writes),
-            )
-            self._disconnect()
+            self._give_up("written; entries are kept in memory for now", error)
         else:
             self._profiles.clear()
             self._records.clear()
@@ -222,10 +217,16 @@ class ProfileStore:
         try:
             found = self._patiently(lambda db: db.execute(query, values).fetchone())
         except sqlite3.Error as error:
-            _log.warning("%s cannot be read: %s; going on without it", self.path, error)
-            self._disconnect()
+            self._give_up("read; going on without it", error)
             return None
         return tuple(found) if found else None
+
+    def _give_up(self, what: str, error: sqlite3.Error) -> None:
+        """Go on without the file; say so once, not for every entry."""
+        log = _log.info if self._out_of_order else _log.warning
+        log("the profile store %s cannot be %s: %s", self.path, what, error)
+        self._out_of_order = True
+        self._disconnect()
 
     def _demand(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do something that has no sense without the file."""
@@ -241,10 +242,19 @@ class ProfileStore:
 
         The waiting is a loop of short waits here, since Ctrl-C does not reach SQLite's own.
         """
-        give_up, told, rebuilt = self._clock() + self._patience_s, False, False
+        # Who was kept waiting in vain is not kept waiting again, until something works.
+        give_up, told, rebuilt = (
+            self._clock() + (0.0 if self._out_of_order else self._patience_s),
+            False,
+            False,
+        )
         while True:
             try:
-                return action(self._open())
+                result = action(self._open())
+                # Where another process put a new file in its place meanwhile, it was done to the old one: again.
+                if self._identity == _identity(self.path):
+                    self._out_of_order = False
+                    return result
             except sqlite3.DatabaseError as error:
                 if is_corruption(error) and not rebuilt:
                     rebuilt = True

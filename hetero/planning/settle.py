@@ -185,7 +185,8 @@ def _estimate(
         joules=sum(option.joules for option in chosen.values()) + idle,
         # The machine is paid for while the request is served, whatever its cores do meanwhile.
         dollars=sum(price.dollars(p, total * p.cores) for p in used),
-        error=verdict.error if verdict else sum(option.error for option in chosen.values()),
+        # The samples may happen to hide what the nodes' own errors show: the larger of the two is what is stated.
+        error=max(verdict.error if verdict else 0.0, sum(option.error for option in chosen.values())),
         memory_bytes=sum(resident.values()),
         period_s=max((work[p.name] / p.cores for p in used), default=0.0),
         spread={

@@ -1,0 +1,1 @@
+"""Plans as pages for people: figures, charts, drawings. Nothing here decides anything."""

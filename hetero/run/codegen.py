@@ -1,9 +1,9 @@
 """Blocks as Python functions.
 
-Interpreting a list of instructions in Python costs about 0.4 us a node; the same list written out as one Python function
-costs what the calls cost. The source is kept where tracebacks, debuggers and profilers look for it, so a failing
-node shows as a line such as ``v3, = n2_detect(v1)``; that line's number is also how an error finds its node, at no
-cost while nothing fails.
+Interpreting a list of instructions in Python costs about 0.4 us a node; the same list written out as one function costs
+what the calls cost. The source is kept where tracebacks, debuggers and profilers look for it, so a failing node shows
+as a line such as ``v3, = n2_detect(v1)``; that line's number is also how an error finds its node, at no cost while
+nothing fails.
 """
 
 from __future__ import annotations
@@ -91,8 +91,7 @@ class _Page:
         self._binding, self._book = binding, book
         self.names: dict[str, Any] = {}
         self.paths: dict[int, str] = {}
-        framed = any(isinstance(item, Recv | Send) for item in block.body)
-        parameters = "frame" if framed else ", ".join(f"v{slot}" for slot in block.inputs)
+        parameters = "frame" if block.framed else ", ".join(f"v{slot}" for slot in block.inputs)
         self.lines = [f"def run({parameters}):"]
         timed = [item for item in block.body if isinstance(item, Call | Map | Branch | Move)]
         note = binding.note(block, [_label(item) for item in timed])

@@ -69,7 +69,9 @@ def _leg(program: Program, name: str, site: str, stages: Sequence[Stage], elsewh
         )
         for stage in stages
     )
-    finish = Block(f"{name}, result", (), tuple(map(Recv, gives)), Gather("tuple", tuple(map(Take, gives))))
+    finish = Block(
+        f"{name}, result", (), tuple(map(Recv, gives)), Gather("tuple", tuple(map(Take, gives))), framed=True
+    )
     part = replace(
         program,
         name=name,

@@ -141,12 +141,16 @@ Instruction: TypeAlias = Call | Map | Branch | Move | Recv | Send | Free
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Straight-line code: parameters in, one value out. ``result`` None means that it only sends."""
+    """Straight-line code: parameters in, one value out. ``result`` None means that it only sends.
+
+    A ``framed`` block has no inputs: it receives from a request's frame and sends to it.
+    """
 
     name: str
     inputs: tuple[Slot, ...]
     body: tuple[Instruction, ...]
     result: Tree | None
+    framed: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -186,8 +190,8 @@ class Program:
     """The whole plan as instructions.
 
     ``inputs`` are the slots of the caller's arguments in order. ``straight`` is all of it as one block, present
-    where no two tasks overlap in time: it then runs in the caller's thread. ``stages`` is the same work cut by lanes, for
-    plans with parallel tasks and for many requests in flight; ``finish`` takes what the stages sent to the caller.
+    where no two tasks overlap in time: it then runs in the caller's thread. ``stages`` is the same work cut by
+    lanes, for plans with parallel tasks and for many requests in flight; ``finish`` takes what they sent to the caller.
     """
 
     name: str

@@ -8,7 +8,7 @@ from hetero.run.program import Program, blocks, calls
 __all__ = ["ATTEMPTS", "may_retry", "worker_error"]
 
 ATTEMPTS = 3
-"""Runs of one request before its error is the caller's: a process may be killed twice, a poisonous input always kills."""
+"""Runs of one request before its error is the caller's: two deaths may be bad luck, a poisonous input always kills."""
 
 
 def worker_error(error: BaseException | None) -> WorkerError | None:

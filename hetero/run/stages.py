@@ -44,7 +44,7 @@ def cut(
         for block in [_block(f"{name}, stage {i}", group, taken[i], readers)]
     )
     received: tuple[Instruction, ...] = tuple(Recv(slot) for slot in result)
-    return stages, Block(f"{name}, result", (), received, output), readers
+    return stages, Block(f"{name}, result", (), received, output, framed=True), readers
 
 
 def _block(name: str, group: Sequence[Step], taken: Sequence[Slot], readers: Mapping[Slot, int]) -> Block:
@@ -53,7 +53,7 @@ def _block(name: str, group: Sequence[Step], taken: Sequence[Slot], readers: Map
         body += step.body
     made = [slot for step in group for instruction in step.body for slot in writes(instruction)]
     body += [Send(slot, readers[slot]) for slot in made if slot in readers]
-    return Block(name, (), with_frees(body, (), frozenset()), None)
+    return Block(name, (), with_frees(body, (), frozenset()), None, framed=True)
 
 
 def _taken(group: Sequence[Step]) -> tuple[Slot, ...]:

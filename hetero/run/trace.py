@@ -36,26 +36,27 @@ def chrome_trace(spans: Iterable[Span]) -> dict[str, Any]:
     origin = found[0].start_s if found else 0.0
     processes = {name: i for i, name in enumerate(dict.fromkeys(span.processor for span in found))}
     threads = {key: i for i, key in enumerate(dict.fromkeys((span.lane, span.thread) for span in found))}
-    events: list[dict[str, Any]] = []
-    for name, pid in processes.items():
-        events.append({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name or "host"}})
-    for key, tid in threads.items():
-        for pid in sorted({processes[s.processor] for s in found if (s.lane, s.thread) == key}):
-            events.append(
-                {"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": key[0]}}
-            )
-    for span in found:
-        events.append(
-            {
-                "ph": "X",
-                "name": span.path,
-                "cat": span.device or "control",
-                "pid": processes[span.processor],
-                "tid": threads[span.lane, span.thread],
-                "ts": (span.start_s - origin) * 1e6,
-                "dur": (span.end_s - span.start_s) * 1e6,
-            }
-        )
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name or "host"}}
+        for name, pid in processes.items()
+    ]
+    seats = {(processes[span.processor], threads[span.lane, span.thread]): span.lane for span in found}
+    events += [
+        {"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": lane}}
+        for (pid, tid), lane in seats.items()
+    ]
+    events += [
+        {
+            "ph": "X",
+            "name": span.path,
+            "cat": span.device or "control",
+            "pid": processes[span.processor],
+            "tid": threads[span.lane, span.thread],
+            "ts": (span.start_s - origin) * 1e6,
+            "dur": (span.end_s - span.start_s) * 1e6,
+        }
+        for span in found
+    ]
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 

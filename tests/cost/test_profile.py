@@ -110,6 +110,14 @@ def test_a_hopeless_candidate_is_dropped_early_and_kept_in_the_table() -> None:
     assert measured(results, fast).repetitions > 3
 
 
+def test_a_hiccup_does_not_make_a_candidate_hopeless() -> None:
+    """A few slow runs, while something else kept the machine busy, are given a second chance."""
+    clock = Clock()
+    unlucky = FakeEngine(clock, chain(repeat(0.09, 3), repeat(0.01)), engine="unlucky")
+    results = profiler(clock).measure([candidate(FakeEngine(clock)), (c := candidate(unlucky))])
+    assert measured(results, c).seconds == pytest.approx(0.01)
+
+
 def test_runs_shorter_than_the_clock_are_timed_in_groups() -> None:
     """A microsecond's run is not drowned by the clock's own cost."""
     clock = Clock()

@@ -177,7 +177,9 @@ def test_what_a_lock_keeps_out_is_kept_and_written_later(tmp_path: Path) -> None
     store = store_in(tmp_path, clock=clock, sleep=lambda seconds: clock.sleep(30))
     with _locked(tmp_path / "profiles.sqlite"):
         store.put(key(2), measurement())
+        waited = clock.now
         store.put_record("link", "k", {"a": 1})
+        assert clock.now == waited
         assert store.get(key(2)) == measurement()
         assert store.get_record("link", "k") == {"a": 1}
     store.put(key(3), measurement())
@@ -209,6 +211,36 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
         assert len(store.rows()) == 200
 
 
+def test_two_processes_find_the_corruption_at_once(tmp_path: Path) -> None:
+    """One of them sets the file aside, the other finds the new one; nothing that either writes is lost."""
+    path = tmp_path / "profiles.sqlite"
+    path.write_bytes(b"not a database" * 1000)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITE_MANY, str(path), name]) for name in "ab"]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    with ProfileStore(path) as store:
+        assert len(store.rows()) == 200
+    assert [found.name for found in tmp_path.glob("*.corrupt-*")] == ["profiles.sqlite.corrupt-1"]
+
+
+def test_a_killed_process_leaves_whole_entries(tmp_path: Path) -> None:
+    """What was put before the kill is there, and the file is sound."""
+    path = tmp_path / "profiles.sqlite"
+    endless = WRITE_MANY.replace("range(100)", "itertools.count()").replace(
+        "import sys", "import itertools, sys"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", endless + "        print(flush=True)\n", str(path), "a"],
+        stdout=subprocess.PIPE,
+    ) as writer:
+        assert writer.stdout is not None
+        for _ in range(20):
+            writer.stdout.readline()
+        writer.kill()
+    with ProfileStore(path) as store:
+        assert len(store.rows()) >= 20
+    assert list(tmp_path.glob("*.corrupt-*")) == []
+
+
 def test_a_full_disk_costs_nothing_but_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With no room left entries stay usable in memory; what was there before is still there."""
     with store_in(tmp_path) as store:
@@ -217,7 +249,7 @@ def test_a_full_disk_costs_nothing_but_the_file(tmp_path: Path, caplog: pytest.L
         with caplog.at_level(logging.WARNING):
             for i in range(1, 200):
                 store.put(key(i), measurement())
-        assert "kept in memory" in caplog.text
+        assert caplog.text.count("kept in memory") == 1
         assert all(store.get(key(i)) == measurement() for i in range(200))
         assert len(store.rows()) == 200
     with store_in(tmp_path) as store:

@@ -141,7 +141,10 @@ def test_whatever_changes_the_answer_changes_the_digest() -> None:
     evolved = [with_gate(PauliEvolutionGate(SparsePauliOp(label), 0.1)) for label in ("XX", "ZZ")]
     unitary = [with_gate(custom(angle)) for angle in (0.1, 0.2)]
     ops = [
-        *(CircuitOp.from_circuit(c, observables="ZZ") for c in [rotations(), turned, other, *evolved, *unitary]),
+        *(
+            CircuitOp.from_circuit(c, observables="ZZ")
+            for c in [rotations(), turned, other, *evolved, *unitary]
+        ),
         CircuitOp.from_circuit(rotations(), observables=["ZZ"]),
         CircuitOp.from_circuit(rotations(), observables=SparsePauliOp("ZZ", 2.0)),
         *(CircuitOp.from_circuit(bell(), shots=shots, seed=seed) for shots in (1, 2) for seed in (None, 1)),
@@ -191,7 +194,11 @@ BAD: dict[str, tuple[Callable[[], CircuitOp], type[Exception], str]] = {
     "no circuit": (lambda: CircuitOp.from_circuit(7, "ZZ"), ArgumentError, "int"),
     "no file": (lambda: CircuitOp.from_circuit("nowhere.qasm", "ZZ"), ModelError, r"nowhere\.qasm"),
     "qasm 2": (lambda: CircuitOp.from_circuit(QASM2.replace("0];", "0]", 1), "Z"), ModelError, "6,0"),
-    "qasm 3": (lambda: CircuitOp.from_circuit(QASM3.replace("0];", "0]"), "Z"), ModelError, "line 6, column 0"),
+    "qasm 3": (
+        lambda: CircuitOp.from_circuit(QASM3.replace("0];", "0]"), "Z"),
+        ModelError,
+        "line 6, column 0",
+    ),
     "unknown gate": (lambda: CircuitOp.from_circuit(QASM3.replace("x ", "y2 "), "Z"), ModelError, "y2"),
 }
 

@@ -135,7 +135,7 @@ def test_a_wrong_number_of_outputs_is_the_nodes_error():
     def pair(x):
         return two(x)
 
-    with Session(plan_of(pair.trace())) as session, pytest.raises(NodeError, match="two.*returned 1 values"):
+    with Session(plan_of(pair.trace())) as session, pytest.raises(NodeError, match=r"two.*returned 1 values"):
         session.call((1,))
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,9 +100,8 @@ def test_one_session_is_called_from_many_threads():
     with Session(plan_of(diamond.trace(), times=PARALLEL)) as session:
 
         def call(start):
-            for x in range(start, start + 50):
-                if session.call((x,))["sum"] != 2 * x + 1:
-                    wrong.append(x)
+            items = range(start, start + 50)
+            wrong.extend(x for x in items if session.call((x,))["sum"] != 2 * x + 1)
 
         threads = [threading.Thread(target=call, args=(1000 * i,)) for i in range(4)]
         for thread in threads:
@@ -277,7 +277,7 @@ def pair(x): return double(x), double(x)
 session = Session(plan_of(pair.trace(), times={"double": (0, 1), "double#2": (0, 1)}))
 print(session.call((1,)))
 """
-    folder = str(__import__("pathlib").Path(__file__).parent)
+    folder = str(Path(__file__).parent)
     done = subprocess.run(
         [sys.executable, "-c", script, folder], capture_output=True, text=True, timeout=60, check=False
     )

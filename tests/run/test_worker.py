@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ answer = session.call((Point(1),))
 print(type(answer) is Point, answer.x)
 """
     )
-    folder = os.path.dirname(__file__)
+    folder = str(Path(__file__).parent)
     done = subprocess.run(
         [sys.executable, str(script), folder], capture_output=True, text=True, timeout=60, check=False
     )
@@ -220,9 +221,9 @@ def test_a_node_with_side_effects_is_not_run_twice(open_apart, tmp_path):
     from hetero.ops.function import FunctionOp
 
     node = Node("pay", FunctionOp(pay, effects="once"), (Ref(INPUT),))
-    with open_apart(Graph("payment", (Input("x"),), (node,), Ref("pay"))) as session:
-        with pytest.raises(NodeError, match="pay"):
-            session.call((1,))
+    graph = Graph("payment", (Input("x"),), (node,), Ref("pay"))
+    with open_apart(graph) as session, pytest.raises(NodeError, match="pay"):
+        session.call((1,))
     assert ran.read_text() == "x"
 
 
@@ -252,7 +253,7 @@ print(device.worker.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, os.path.dirname(__file__)],
+        [sys.executable, "-c", script, str(Path(__file__).parent)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -268,7 +269,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def running(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False

@@ -1,4 +1,4 @@
-"""A third party's device: ONNX models by onnx's own reference evaluator. One file, one entry point, no change in hetero."""
+"""A third party's device: ONNX models by onnx's own evaluator. One file, one entry point, no change in hetero."""
 
 from __future__ import annotations
 

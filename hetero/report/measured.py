@@ -1,0 +1,81 @@
+"""What a plan really takes on its sample: a few runs, the time of every node, the load that it carries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hetero.arguments import Args
+
+if TYPE_CHECKING:
+    from hetero.plans import Plan
+    from hetero.run.trace import Span
+
+__all__ = ["Measured", "measure", "throughput"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Warm runs of one request at a time, in seconds. ``nodes`` is each node's time for a request, over all its calls
+    (the median over requests); ``spans`` are those of the run of median length."""
+
+    runs_s: tuple[float, ...]
+    nodes: Mapping[str, float]
+    spans: tuple[Span, ...]
+
+    @property
+    def p50_s(self) -> float:
+        return float(np.percentile(self.runs_s, 50))
+
+    @property
+    def p99_s(self) -> float:
+        return float(np.percentile(self.runs_s, 99))
+
+
+def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.0) -> Measured:
+    """Run the plan on one call: once to warm up, then ``runs`` times or until the budget is used up."""
+    session = plan.session
+    plan(*call)
+    was_tracing, session.tracing = session.tracing, True
+    traced: list[tuple[float, tuple[Span, ...]]] = []
+    try:
+        give_up = time.perf_counter() + budget_s
+        while len(traced) < runs and (not traced or time.perf_counter() < give_up):
+            started = time.perf_counter()
+            plan(*call)
+            took_s = time.perf_counter() - started
+            traced.append((took_s, tuple(span for span in session.trace if span.start_s >= started)))
+    finally:
+        session.tracing = was_tracing
+    by_length = sorted(traced, key=lambda one: one[0])
+    per_run = [_seconds_of_nodes(spans) for _, spans in traced]
+    paths = dict.fromkeys(path for seconds in per_run for path in seconds)
+    return Measured(
+        runs_s=tuple(took_s for took_s, _ in traced),
+        nodes={path: median(seconds.get(path, 0.0) for seconds in per_run) for path in paths},
+        spans=by_length[(len(by_length) - 1) // 2][1],
+    )
+
+
+def _seconds_of_nodes(spans: Sequence[Span]) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for span in spans:
+        seconds[span.path] = seconds.get(span.path, 0.0) + span.end_s - span.start_s
+    return seconds
+
+
+def throughput(plan: Plan, call: Sequence[Any], in_flight: int, seconds: float = 2.0) -> float:
+    """Results a second in a closed loop: as soon as one of ``in_flight`` requests ends, the next one begins."""
+    started = time.perf_counter()
+
+    def demand() -> Any:
+        while time.perf_counter() - started < seconds:
+            yield Args(tuple(call), {})
+
+    results = sum(1 for _ in plan.stream(demand(), in_flight=in_flight, ordered=False))
+    return results / (time.perf_counter() - started)

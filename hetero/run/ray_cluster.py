@@ -1,0 +1,169 @@
+"""A program executed on a Ray cluster: an actor for each site, a whole leg per call, values by object reference.
+
+Ray restarts actors by itself, but waits for ever where a lost node's CPUs do not come back. So the executor
+supervises its actors: a dead one is made again, elsewhere if its node is gone, and the session runs the request again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hetero.errors import WorkerError
+from hetero.machine import Machine
+from hetero.run.dispatch import Dispatcher
+from hetero.run.events import Event, EventLog
+from hetero.run.flight import Done, Flight
+from hetero.run.legs import split
+from hetero.run.program import Program, Slot
+from hetero.run.ray_connection import connect, release
+from hetero.run.ray_machine import machine_from_ray
+from hetero.run.timing import NodeStats
+from hetero.run.trace import Span
+from hetero.run.workshop import threads_of
+from hetero.values import nbytes_of
+
+__all__ = ["RayExecutor", "machine_from_ray", "needs_of"]
+
+OPEN_PATIENCE_S = 180.0
+HEALTH_PATIENCE_S = 30.0
+CLOSE_PATIENCE_S = 5.0
+CALLS_AT_ONCE = 64
+STORE_NBYTES = 100_000
+"""From this size on an input goes into the object store once; smaller ones travel inside the calls that take them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What Ray must keep free for a site's actor, and the node where it belongs."""
+
+    node_id: str
+    cpus: float
+    gpus: float
+    resources: Mapping[str, float]
+
+
+class RayExecutor:
+    """Runs requests of one program on the cluster that its machine describes.
+
+    Raises:
+        UnavailableError: there is no cluster at ``address``, or no node that can take an actor.
+        DeviceError: a node cannot be compiled where it was placed.
+    """
+
+    def __init__(self, program: Program, machine: Machine, address: str | None = None) -> None:
+        connect(address)
+        self.program = program
+        self.parallel = max(sum(threads_of(program.stages, machine).values()), 2)
+        self._machine = machine
+        self._legs = split(program)
+        self._log = EventLog()
+        self._tracing = False
+        self._callers = Dispatcher("ray", CALLS_AT_ONCE, min(2 * self.parallel, CALLS_AT_ONCE))
+        self._sites: dict[str, _Site] = {}
+        try:
+            for site in dict.fromkeys(leg.site for leg in self._legs):
+                legs = {i: leg for i, leg in enumerate(self._legs) if leg.site == site}
+                self._sites[site] = _Site(site, legs, machine, self._log)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, values: Sequence[Any]) -> Any:
+        """The result of one request; the caller waits for it.
+
+        Raises:
+            NodeError: a node raised.
+            WorkerError: an actor died under it; the actor has been made again.
+        """
+        import ray
+
+        actors = {name: site.actor for name, site in self._sites.items()}
+        try:
+            return self._request(values, actors)
+        except ray.exceptions.RayTaskError as error:
+            raise _explained(error) from error
+        except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
+            for name, actor in actors.items():
+                self._sites[name].repair(actor)
+            raise WorkerError(f"the cluster lost a request of {self.program.name!r}: {_first_line(error)}") from error
+
+    def _request(self, values: Sequence[Any], actors: Mapping[str, Any]) -> Any:
+        """Start all legs at once: Ray lets each wait for the references that it takes."""
+        import ray
+
+        held: dict[Slot, Any] = {}
+        for slot, value in zip(self.program.inputs, values, strict=True):
+            held[slot] = ray.put(value) if nbytes_of(value) > STORE_NBYTES else value
+        waited = []
+        for i, leg in enumerate(self._legs):
+            run = actors[leg.site].run.options(num_returns=max(len(leg.gives), 1))
+            refs = run.remote(i, *(held[slot] for slot in leg.takes))
+            if leg.gives:
+                held.update(zip(leg.gives, refs if len(leg.gives) > 1 else [refs], strict=True))
+            else:  # nobody takes anything from it, but its nodes are to have run
+                waited.append(refs)
+        wanted = [item.slot for item in self.program.finish.body if isinstance(item, RECEIVED)]
+        refs = [held[slot] for slot in wanted if isinstance(held[slot], ray.ObjectRef)]
+        found = ray.get([*refs, *waited])
+        results = dict(zip([s for s in wanted if isinstance(held[s], ray.ObjectRef)], found, strict=False))
+        assert self.program.finish.result is not None, "a program has a result"
+        return _value(self.program.finish.result, held | results)
+
+    def launch(self, values: Sequence[Any], done: Done) -> Flight:
+        """Start a request; ``done`` is told once, in a thread of this executor."""
+        flight = Flight([], (), done)
+        self._callers.put(partial(self._fly, flight, values), 1)
+        return flight
+
+    def _fly(self, flight: Flight, values: Sequence[Any]) -> None:
+        try:
+            if not flight.over:
+                flight.end(self.run(values), None)
+        except BaseException as error:  # it belongs to who waits for the request, not to this thread
+            flight.end(None, error)
+        finally:
+            self._callers.release(1)
+
+    @property
+    def tracing(self) -> bool:
+        return self._tracing
+
+    @tracing.setter
+    def tracing(self, on: bool) -> None:
+        self._tracing = on
+        self._ask(lambda actor: actor.set_tracing.remote(on))
+
+    def stats(self) -> dict[str, NodeStats]:
+        """Of the actors that live: one that died took its figures with it."""
+        return {path: found for stats in self._ask(lambda actor: actor.stats.remote()) for path, found in stats.items()}
+
+    def spans(self) -> list[Span]:
+        """Times are each computer's own: clocks of different nodes are not compared."""
+        return [span for spans in self._ask(lambda actor: actor.spans.remote()) for span in spans]
+
+    def events(self) -> Sequence[Event]:
+        return self._log.since()
+
+    def close(self) -> None:
+        """End the actors, then leave the cluster if it was joined here."""
+        import ray
+
+        self._callers.close(CLOSE_PATIENCE_S)
+        if ray.is_initialized():  # else Ray was shut down before us, and everything has ended with it
+            for site in self._sites.values():
+                site.close()
+        release()
+
+    def _ask(self, call: Callable[[Any], Any]) -> list[Any]:
+        import ray
+
+        answers = []
+        for site in self._sites.values():
+            try:
+                answers.append(ray.get(call(site.actor), timeout=HEALTH_PATIENCE_S))
+            except ray.exceptions.RayActorError as error:
+                self._log.add("lost", site.name or "driver", _first_line(error))
+        return answers

@@ -1,0 +1,62 @@
+"""The connection to a Ray cluster, shared by everything in this process that uses one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hetero.errors import MissingExtraError, UnavailableError
+
+__all__ = ["connect", "connected", "release"]
+
+_lock = threading.Lock()
+_users = 0
+_ours = False
+
+
+def connect(address: str | None = None) -> None:
+    """Join the cluster, or go on with the connection that this process has; ``release`` undoes it.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        UnavailableError: there is no cluster at this address (None and ``auto``: on this computer).
+    """
+    global _users, _ours
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("a Ray cluster", "ray", "ray") from error
+    with _lock:
+        if not ray.is_initialized():
+            try:
+                ray.init(address=address or "auto", logging_level=logging.WARNING)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise UnavailableError(
+                    f"no Ray cluster at {address or 'auto'!r}: {error}; start one with `ray start --head`"
+                ) from error
+            _ours = True
+        _users += 1
+
+
+def release() -> None:
+    """Leave the cluster after the last user, if it was joined here: a connection that was found is left as it is."""
+    global _users, _ours
+    import ray
+
+    with _lock:
+        _users -= 1
+        if not _users and _ours:
+            _ours = False
+            ray.shutdown()
+
+
+@contextmanager
+def connected(address: str | None = None) -> Iterator[None]:
+    """Be connected inside the block."""
+    connect(address)
+    try:
+        yield
+    finally:
+        release()

@@ -1,0 +1,116 @@
+"""What runs on a site of the cluster: the legs of a program, in one actor."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from typing import Any
+
+import numpy as np
+import ray
+
+from hetero.containers import each_part
+from hetero.device import Device, DeviceInfo
+from hetero.errors import DeviceError, NodeError
+from hetero.isolation import open_isolated
+from hetero.machine import Machine
+from hetero.run.legs import Leg
+from hetero.run.local import LocalExecutor
+from hetero.run.sites import local_info
+from hetero.run.timing import NodeStats
+from hetero.run.trace import Span
+from hetero.run.workshop import Workshop
+
+__all__ = ["NodeFailed", "SiteHost", "own_copy"]
+
+
+class NodeFailed(Exception):
+    """A node's error on its way to the driver: Ray's own transport would drop its cause."""
+
+    def __init__(self, node: str, message: str, cause: bytes, text: str) -> None:
+        super().__init__(node, message, cause, text)
+        self.node, self.message, self.cause, self.text = node, message, cause, text
+
+    @classmethod
+    def of(cls, error: NodeError) -> NodeFailed:
+        import cloudpickle  # a user's exception class may live in a notebook
+
+        cause = error.__cause__ or error
+        text = "".join(traceback.format_exception(cause))
+        try:
+            data = bytes(cloudpickle.dumps(cause))
+        except (pickle.PicklingError, TypeError, AttributeError):  # it holds what cannot travel: its text can
+            data = pickle.dumps(DeviceError(f"{type(cause).__name__}: {cause}"))
+        return cls(error.node, error.message, data, text)
+
+    def error(self, site: str) -> NodeError:
+        """The error as the driver raises it."""
+        found = NodeError(self.node, self.message)
+        cause: BaseException = pickle.loads(self.cause)  # from a process of our own session
+        cause.add_note(f"on site {site!r} of the cluster:\n{self.text}")
+        found.__cause__ = cause
+        return found
+
+
+class SiteHost:
+    """The actor. It runs any number of requests at once; the lanes of its processors decide what runs when."""
+
+    def __init__(self) -> None:
+        self._legs: dict[int, LocalExecutor] = {}
+        self._workshop: Workshop | None = None
+
+    def open(self, payload: bytes) -> None:
+        """Compile what the legs need. Not done when the actor is made: there Ray would hide what went wrong."""
+        legs: dict[int, Leg]
+        machine: Machine
+        legs, machine = pickle.loads(payload)
+        stages = [stage for leg in legs.values() for stage in leg.program.stages]
+        builds = next(iter(legs.values())).program.builds
+        self._workshop = Workshop(stages, builds, machine, _open_local)
+        self._legs = {
+            number: LocalExecutor(leg.program, machine, workshop=self._workshop) for number, leg in legs.items()
+        }
+
+    def run(self, leg: int, *values: Any) -> Any:
+        """One leg of one request: the values that it gives, in the form that Ray wants for their number."""
+        try:
+            given = self._legs[leg].run([own_copy(value) for value in values])
+        except NodeError as error:
+            raise NodeFailed.of(error) from None
+        if len(given) == 1:
+            return given[0]
+        return given or None
+
+    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator,unused-ignore]
+    def ready(self) -> bool:
+        """Answered at once however much runs."""
+        return True
+
+    def set_tracing(self, on: bool) -> None:
+        self._opened().tracing = on
+
+    def stats(self) -> dict[str, NodeStats]:
+        return self._opened().stats()
+
+    def spans(self) -> list[Span]:
+        return self._opened().spans()
+
+    def close(self) -> None:
+        self._opened().close()
+
+    def _opened(self) -> Workshop:
+        assert self._workshop is not None, "the actor is opened before it is used"
+        return self._workshop
+
+
+def own_copy(value: Any) -> Any:
+    """Arrays as a local run would hand them on: those in Ray's object store are read-only and shared."""
+    return each_part(_writable, value)
+
+
+def _writable(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) and not value.flags.writeable else value
+
+
+def _open_local(info: DeviceInfo) -> Device:
+    return open_isolated(local_info(info))
