@@ -145,11 +145,10 @@ def _padded(circuit: Any) -> Any:
     DDSIM fails where a classical bit has a higher number than all qubits. (A circuit that measures at its end only is
     run without its measurements instead, and the qubits are mapped to classical bits here.)
     """
-    from qiskit import QuantumRegister
+    from qiskit import QuantumCircuit
 
-    padded = circuit.copy()
-    if padded.num_clbits > padded.num_qubits:
-        padded.add_register(QuantumRegister(padded.num_clbits - padded.num_qubits, "idle"))
+    padded = QuantumCircuit(max(circuit.num_qubits, circuit.num_clbits), circuit.num_clbits)
+    padded.compose(circuit, range(circuit.num_qubits), range(circuit.num_clbits), inplace=True)
     return padded
 
 

@@ -176,7 +176,10 @@ def _contiguous(array: Any) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    """The line of OpenVINO's message that says what is wrong: it comes after places in C++ sources."""
+    """The line of OpenVINO's message that says what is wrong; places in its sources and headings come before it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (telling or lines or [type(error).__name__])[0]
+    points = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    other = [
+        line for line in lines if not line.startswith(("Exception from", "Check '", "FrontEnd API failed"))
+    ]
+    return (points or other or [type(error).__name__])[0]

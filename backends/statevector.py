@@ -103,6 +103,8 @@ class StatevectorDevice:
         pool = ThreadPoolExecutor(variant.threads) if variant.threads > 1 else None
         share = _sharing(pool, variant.threads)
         work = _expectations(op, program) if op.shots is None else _counts(op, program, op.shots)
+        # numba compiles at a kernel's first call: have that now.
+        work(share, np.zeros((1, op.features.parameters)), (1,))
 
         def run(*inputs: Any) -> Outputs:
             return (work(share, *op.rows(inputs)),)

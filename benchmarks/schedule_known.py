@@ -20,7 +20,17 @@ from pathlib import Path
 
 from hetero.schedule import Problem, solve
 
-COLUMNS = ("problem", "family", "known_bound", "best_known", "makespan", "bound", "proven", "seconds", "method")
+COLUMNS = (
+    "problem",
+    "family",
+    "known_bound",
+    "best_known",
+    "makespan",
+    "bound",
+    "proven",
+    "seconds",
+    "method",
+)
 
 
 def main() -> int:
@@ -44,7 +54,9 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("HETERO_SCHEDULES"))
     parser.add_argument("--budget", type=float, default=10.0, help="seconds a problem")
     parser.add_argument("--family", help="only this family")
@@ -77,14 +89,18 @@ def measure(folder: Path, entry: dict[str, str], budget: float) -> dict[str, obj
 
 def contradicts(row: dict[str, object]) -> bool:
     makespan, bound = float(str(row["makespan"])), float(str(row["bound"]))
-    return makespan < float(str(row["known_bound"])) * (1 - 1e-9) or bound > float(str(row["best_known"])) * (1 + 1e-9)
+    return makespan < float(str(row["known_bound"])) * (1 - 1e-9) or bound > float(str(row["best_known"])) * (
+        1 + 1e-9
+    )
 
 
 def print_summary(rows: list[dict[str, object]]) -> None:
     families: dict[str, list[dict[str, object]]] = defaultdict(list)
     for row in rows:
         families[str(row["family"])].append(row)
-    print(f"\n{'family':14} {'problems':>8} {'at best':>8} {'geomean':>8} {'worst':>7} {'proven':>7} {'median s':>9}")
+    print(
+        f"\n{'family':14} {'problems':>8} {'at best':>8} {'geomean':>8} {'worst':>7} {'proven':>7} {'median s':>9}"
+    )
     for family, members in families.items():
         ratios = sorted(float(str(row["makespan"])) / float(str(row["best_known"])) for row in members)
         seconds = sorted(float(str(row["seconds"])) for row in members)

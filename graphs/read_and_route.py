@@ -1,7 +1,7 @@
 """Reads a business page, says what each line is about, and sends the page on its way; the demo's pipeline.
 
-Text recognition, a sentence encoder, a branch on how sure the reader is, and an 8-qubit quantum-kernel classifier of the
-lines with the classical kernel beside it. Loading this module loads no model and needs no extra; `build` does.
+Text recognition, a sentence encoder, a branch on how sure the reader is, and an 8-qubit quantum-kernel classifier of
+the lines with the classical kernel beside it. Loading this module loads no model and needs no extra; `build` does.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def _headline(plan: Plan) -> str:
         f"  memory    {show.nbytes(e.memory_bytes)} of weights  ({e.sources.get('memory_bytes')})",
     ]
     if e.period_s:
-        lines.insert(2, f"  in flow   at most {1 / e.period_s:.3g} results a second  ({e.sources.get('period_s')})")
+        lines.insert(
+            2, f"  in flow   at most {1 / e.period_s:.3g} results a second  ({e.sources.get('period_s')})"
+        )
     return "\n".join(lines)
 
 

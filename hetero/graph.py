@@ -121,7 +121,7 @@ class Node:
         return self.op.load()(*inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph:
     """A frozen task graph in topological order.
 
@@ -212,14 +212,14 @@ class Graph:
             for side, graph in node.op.subgraphs.items():
                 yield from graph.walk(f"{prefix}{node.name}/{side}/" if side else f"{prefix}{node.name}/")
 
-    def to_networkx(self) -> networkx.DiGraph:
+    def to_networkx(self) -> networkx.DiGraph[str]:
         """A networkx DiGraph with the ops and arguments as attributes; ``from_networkx`` is the inverse."""
         from hetero.graph_files import to_networkx
 
         return to_networkx(self)
 
     @classmethod
-    def from_networkx(cls, drawn: networkx.DiGraph) -> Graph:
+    def from_networkx(cls, drawn: networkx.DiGraph[str]) -> Graph:
         """The graph that ``to_networkx`` drew, whatever was reordered meanwhile."""
         from hetero.graph_files import from_networkx
 
@@ -237,6 +237,9 @@ class Graph:
         from hetero.graph_files import load_graph
 
         return load_graph(path, code)
+
+    def __repr__(self) -> str:
+        return f"<graph {self.name!r} of {len(self.nodes)} nodes>"
 
     def __str__(self) -> str:
         from hetero.show import graph_table  # drawing lives in its own module

@@ -34,19 +34,19 @@ VERSION = 1
 _LARGEST_JSON = 64 << 20
 
 
-def to_networkx(graph: Graph) -> networkx.DiGraph:
+def to_networkx(graph: Graph) -> networkx.DiGraph[str]:
     """A networkx DiGraph: a node for each node, named by it, with ``op``, ``args`` and ``location``; an edge from each
     producer to its consumers. The graph's attributes keep its name, inputs and output."""
     import networkx
 
-    drawn = networkx.DiGraph(name=graph.name, inputs=graph.inputs, output=graph.output)
+    drawn: networkx.DiGraph[str] = networkx.DiGraph(name=graph.name, inputs=graph.inputs, output=graph.output)
     for node in graph:
         drawn.add_node(node.name, op=node.op, args=node.args, location=node.location)
     drawn.add_edges_from(graph.edges)
     return drawn
 
 
-def from_networkx(drawn: networkx.DiGraph) -> Graph:
+def from_networkx(drawn: networkx.DiGraph[str]) -> Graph:
     """The inverse of ``to_networkx``, whatever the order of the nodes.
 
     Raises:
@@ -61,12 +61,19 @@ def from_networkx(drawn: networkx.DiGraph) -> Graph:
         raise GraphError(f"graph {drawn.name!r} is cyclic: {cycle}") from None
     try:
         nodes = tuple(
-            Node(str(name), drawn.nodes[name]["op"], drawn.nodes[name]["args"], drawn.nodes[name].get("location", ""))
+            Node(
+                str(name),
+                drawn.nodes[name]["op"],
+                drawn.nodes[name]["args"],
+                drawn.nodes[name].get("location", ""),
+            )
             for name in order
         )
         return Graph(drawn.name, drawn.graph["inputs"], nodes, drawn.graph["output"])
     except KeyError as error:
-        raise GraphError(f"graph {drawn.name!r} lacks {error}: expected what Graph.to_networkx() writes") from None
+        raise GraphError(
+            f"graph {drawn.name!r} lacks {error}: expected what Graph.to_networkx() writes"
+        ) from None
 
 
 def save_graph(graph: Graph, path: str | Path) -> None:
@@ -121,7 +128,8 @@ def _graph_plain(graph: Graph, content: dict[str, bytes]) -> dict[str, Any]:
     return {
         "name": graph.name,
         "inputs": [
-            [i.name] if i.default is REQUIRED else [i.name, _value_plain(i.default, content)] for i in graph.inputs
+            [i.name] if i.default is REQUIRED else [i.name, _value_plain(i.default, content)]
+            for i in graph.inputs
         ],
         "nodes": [
             {
@@ -183,8 +191,8 @@ def _op_of(plain: Mapping[str, Any], archive: zipfile.ZipFile, known: Mapping[st
     if kind == "map":
         return MapOp(_graph_of(plain["item"], archive, known), name)
     if kind == "branch":
-        sides = (_graph_of(plain[side], archive, known) for side in ("then", "otherwise"))
-        return BranchOp(*sides, plain["outputs"], name)
+        then, otherwise = (_graph_of(plain[side], archive, known) for side in ("then", "otherwise"))
+        return BranchOp(then, otherwise, plain["outputs"], name)
     raise GraphError(
         f"the file names the {kind} {name!r} by its content ({digest}), which is code and so not in the file; give a "
         "pipeline's graph that has it, unchanged, as code="
@@ -196,7 +204,11 @@ def _arg_plain(arg: Arg, content: dict[str, bytes]) -> list[Any]:
         return ["ref", arg.node, arg.output]
     if isinstance(arg, Const):
         return ["const", _value_plain(arg.value, content)]
-    return [arg.type, [_arg_plain(item, content) for item in arg.items], [_value_plain(k, content) for k in arg.keys]]
+    return [
+        arg.type,
+        [_arg_plain(item, content) for item in arg.items],
+        [_value_plain(k, content) for k in arg.keys],
+    ]
 
 
 def _arg_of(plain: Any, archive: zipfile.ZipFile) -> Arg:

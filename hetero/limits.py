@@ -35,7 +35,12 @@ class Limits:
             value = getattr(self, field.name)
             if value is None:
                 continue
-            if not isinstance(value, int | float) or math.isnan(value) or value < 0:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or math.isnan(value)
+                or value < 0
+            ):
                 raise ArgumentError(
                     f"Limits({field.name}={value!r}): a limit is a number >= 0, or None for no limit"
                 )

@@ -48,7 +48,9 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
     if not isinstance(data, dict) or data.get("format") != "hetero plan":
         raise PlanMismatchError(f"{path} is not a plan file")
     if data.get("version") != VERSION:
-        raise PlanMismatchError(f"{path} has version {data.get('version')!r}; this hetero reads version {VERSION}")
+        raise PlanMismatchError(
+            f"{path} has version {data.get('version')!r}; this hetero reads version {VERSION}"
+        )
     try:
         _same_graph(data["graph"], graph)
         found = _plan(data, graph)
@@ -157,7 +159,9 @@ def _require_complete(plan: Plan) -> None:
     verify(plan.problem, plan.schedule)
     placed = {task.name for task in plan.schedule.tasks}
     if placed != {node.name for node in plan.graph}:
-        raise PlanMismatchError(f"its schedule is of {', '.join(sorted(placed))}, not of this pipeline's nodes")
+        raise PlanMismatchError(
+            f"its schedule is of {', '.join(sorted(placed))}, not of this pipeline's nodes"
+        )
 
 
 def _same_graph(saved: Mapping[str, Any], graph: Graph) -> None:
@@ -169,7 +173,11 @@ def _same_graph(saved: Mapping[str, Any], graph: Graph) -> None:
     changed = [p for p in then if p in now and then[p] != now[p]]
     parts = [
         f"{what}: {', '.join(paths)}"
-        for what, paths in (("nodes gone", gone), ("new nodes", new), ("nodes whose content changed", changed))
+        for what, paths in (
+            ("nodes gone", gone),
+            ("new nodes", new),
+            ("nodes whose content changed", changed),
+        )
         if paths
     ]
     raise PlanMismatchError(

@@ -77,6 +77,8 @@ def plan(
     started = time.perf_counter()
     graph = graph_of(pipeline)
     request = Request(_objective(objective), _limits(limits), Selection.of(allow, deny))
+    _require(Machine | None, "machine", machine, "an ht.Machine; ht.Machine.load(path) reads one")
+    _require(ProfileStore | None, "store", store, "a hetero.cost.store.ProfileStore(path)")
     deadline = None if budget_s is None else started + _seconds("budget_s", budget_s)
     samples = _samples(graph, sample, named, calibrate)
     usable = usable_machine(machine, request.selection)
@@ -97,7 +99,7 @@ def usable_machine(machine: Machine | None, selection: Selection) -> Machine:
     return select(found, selection, known_words(found, known, statuses), statuses)
 
 
-def graph_of(pipeline: Pipeline | Callee | Graph) -> Graph:
+def graph_of(pipeline: object) -> Graph:
     """The graph of what a user hands in: a pipeline is traced, a single node becomes a pipeline of itself.
 
     Raises:
@@ -125,22 +127,24 @@ def _alone(callee: Callee) -> Graph:
 
 def _objective(objective: str) -> str:
     if objective not in OBJECTIVES:
-        raise UnknownNameError("objective", objective, OBJECTIVES)
+        raise UnknownNameError("objective", str(objective), OBJECTIVES)
     return objective
 
 
 def _limits(limits: Limits | None) -> Limits:
-    if limits is None:
-        return Limits()
-    if not isinstance(limits, Limits):
-        raise ArgumentError(
-            f"limits={limits!r}: expected ht.Limits(latency_s=, joules=, dollars=, error=, memory_bytes=)"
-        )
-    return limits
+    _require(
+        Limits | None, "limits", limits, "ht.Limits(latency_s=, joules=, dollars=, error=, memory_bytes=)"
+    )
+    return Limits() if limits is None else limits
+
+
+def _require(kind: Any, option: str, value: object, expected: str) -> None:
+    if not isinstance(value, kind):
+        raise ArgumentError(f"{option}={value!r}: expected {expected}")
 
 
 def _seconds(name: str, value: float) -> float:
-    if not isinstance(value, int | float) or not value >= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise ArgumentError(f"{name}={value!r}: expected a number of seconds >= 0")
     return float(value)
 
@@ -222,7 +226,7 @@ def frontier(
     from hetero.planning.frontier import sweep
 
     limit_of = {"latency": "latency_s", "energy": "joules", "cost": "dollars"}
-    if len(over) != 2 or len(set(over)) != 2 or not set(over) <= set(limit_of):
+    if not isinstance(over, tuple | list) or len(set(over)) != 2 or not set(over) <= set(limit_of):
         raise ArgumentError(f"over={over!r}: expected two different objectives of {', '.join(limit_of)}")
 
     def solve(objective: str, bound: float | None) -> Plan:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hetero import show
 from hetero.cost.estimate import Estimate
 from hetero.device import Variant
 from hetero.graph import Graph
@@ -66,7 +67,7 @@ class Request:
     selection: Selection
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """graph + machine + choices + schedule + predictions.
 
@@ -168,6 +169,9 @@ class Plan:
 
     def __str__(self) -> str:
         return self.explain()
+
+    def __repr__(self) -> str:
+        return f"<plan of {self.graph.name!r} for {self.objective}: {show.seconds(self.estimate.seconds)}>"
 
 
 class _Opened:

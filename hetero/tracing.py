@@ -23,14 +23,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeGuard, overload
 
-from hetero.errors import ArgumentError, GraphError, TracingError
+from hetero.errors import ArgumentError, GraphError, HeteroError, TracingError
 from hetero.graph import INPUT, REQUIRED, Arg, Const, Graph, Input, Node, Pack, Ref
 from hetero.ops.base import Effects, Op
 from hetero.ops.branch import BranchOp
 from hetero.ops.function import FunctionOp
 from hetero.ops.map import MapOp, items_of
-from hetero.traced import Traced
-from hetero.user_code import location
+from hetero.traced import Traced, holds_traced
+from hetero.user_code import line_of, location
 
 __all__ = [
     "Callee",
@@ -57,6 +57,7 @@ class _Trace:
         # By identity: comparing traced values is refused, as a dict would do on equal hashes.
         self._captured: dict[int, tuple[Traced, Ref]] = {}
         self._uses: dict[str, int] = {}
+        self._names: set[str] = set()
 
     def parameter(self, name: str, default: Any = REQUIRED) -> Traced:
         self.inputs.append(Input(name, default))
@@ -64,8 +65,7 @@ class _Trace:
 
     def add(self, op: Op, args: tuple[Arg, ...], *, numbered: bool = False) -> Any:
         """Record one use of an op; returns its traced output, or a tuple of them."""
-        count = self._uses[op.name] = self._uses.get(op.name, 0) + 1
-        name = op.name if count == 1 and not numbered else f"{op.name}#{count}"
+        name = self._free_name(op.name, numbered)
         self.nodes.append(Node(name, op, args, location()))
         if len(op.outputs) == 1:
             return Traced(self, Ref(name, 0), f"the value of node {name!r}")
@@ -77,6 +77,15 @@ class _Trace:
             ],
         )
 
+    def _free_name(self, base: str, numbered: bool) -> str:
+        """``read``, ``read#2``, ...; past names that a user chose to look like that."""
+        while True:
+            count = self._uses[base] = self._uses.get(base, 0) + 1
+            name = base if count == 1 and not numbered else f"{base}#{count}"
+            if name not in self._names:
+                self._names.add(name)
+                return name
+
     def ref(self, value: Traced) -> Ref:
         """The reference of a traced value in this graph: a value of a graph around it becomes an input."""
         if value._trace is self:
@@ -87,7 +96,7 @@ class _Trace:
                 around = around.outer
             if around is None:
                 raise TracingError(
-                    f"{value._label} ({location()}) belongs to another trace; a traced value cannot be kept "
+                    f"{location()}: {value._label} belongs to another trace; a traced value cannot be kept "
                     "and used after its pipeline, map or branch was traced: return it instead"
                 )
             self._captured[id(value)] = (value, Ref(INPUT, len(self.inputs)))
@@ -103,19 +112,39 @@ class _Trace:
         """A call's argument as a tree: what holds no traced value is one constant."""
         if isinstance(value, Traced):
             return self.ref(value)
-        if isinstance(value, list | tuple | dict) and _holds_traced(value):
-            if isinstance(value, dict):
-                return Pack("dict", tuple(self.arg(v) for v in value.values()), tuple(value))
+        if not holds_traced(value):
+            return Const(value)
+        if type(value) is dict:
+            return Pack("dict", tuple(self.arg(v) for v in value.values()), tuple(value))
+        if type(value) is list or type(value) is tuple or isinstance(value, _Several):
             return Pack("list" if isinstance(value, list) else "tuple", tuple(self.arg(v) for v in value))
-        return Const(value)
+        raise TracingError(
+            f"{location()}: a {type(value).__name__} cannot hold values that exist only when the plan runs; pass them "
+            f"in a list, tuple or dict, and make the {type(value).__name__} inside a @ht.node"
+        )
 
     def graph(self, output: Any) -> Graph:
         return Graph(self.name, tuple(self.inputs), tuple(self.nodes), self.arg(output))
 
 
+class _Several(tuple[Any, ...]):
+    """Outputs of one node, which are passed on as a plain tuple; a named tuple of the user's own is not."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:  # its type is made on the fly and cannot be found by name
+        return tuple, (tuple(self),)
+
+
 def _together(op: Op, values: Sequence[Any]) -> tuple[Any, ...]:
     """Several outputs as a named tuple in the op's order; a name that is no identifier is reached by its position."""
-    return namedtuple(op.kind, op.outputs, rename=True)(*values)
+    return _outputs_type(op.kind, op.outputs)(*values)
+
+
+@functools.cache
+def _outputs_type(kind: str, names: tuple[str, ...]) -> Callable[..., tuple[Any, ...]]:
+    named = namedtuple(kind, names, rename=True)  # type: ignore[misc]  # the names are the model's
+    return type(kind, (named, _Several), {"__slots__": ()})
 
 
 _current: ContextVar[_Trace | None] = ContextVar("hetero_trace", default=None)
@@ -125,6 +154,10 @@ class Callee:
     """An op that a pipeline can call; outside of tracing a call runs its reference."""
 
     def __init__(self, op: Op) -> None:
+        if not isinstance(op.name, str) or not op.name or "/" in op.name:
+            raise ArgumentError(
+                f"name={op.name!r}: a node's name is a text without '/', which stands between a map and what is inside it"
+            )
         self.op = op
         self.__name__ = op.name
 
@@ -141,11 +174,11 @@ class Callee:
         trace = _current.get()
         if trace is not None:
             return trace.add(self.op, tuple(trace.arg(value) for value in values))
-        for value in values:
-            if isinstance(value, Traced):
-                value._refuse(
-                    f"passing it to {self.op.name!r} outside of its pipeline", "call inside the pipeline"
-                )
+        if any(holds_traced(value) for value in values):
+            raise TracingError(
+                f"{location()}: {self.op.name!r} was given a traced value outside of that value's pipeline, where it "
+                "never has a value; call it inside the pipeline"
+            )
         outputs = self._run(*values)
         return outputs[0] if len(outputs) == 1 else _together(self.op, outputs)
 
@@ -179,8 +212,9 @@ class Pipeline:
     after node by their references, which is the way to debug it."""
 
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
+        _require_function("pipeline", function)
         self.function = function
-        self.name = name or getattr(function, "__name__", "pipeline")
+        self.name: str = name or getattr(function, "__name__", "pipeline")
         functools.update_wrapper(self, function, updated=())
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -225,10 +259,61 @@ class Pipeline:
         return f"<pipeline {self.name}>"
 
 
+def _require_function(what: str, function: object) -> None:
+    """Only what gives its result when it is called can be a node or a pipeline.
+
+    Raises:
+        ArgumentError: it is no function, or one whose call only begins the work.
+    """
+    if not callable(function):
+        raise ArgumentError(
+            f"{location()}: @ht.{what} decorates a function, found {type(function).__name__} {function!r}"
+        )
+    name = getattr(function, "__name__", type(function).__name__)
+    if inspect.iscoroutinefunction(function):
+        raise ArgumentError(
+            f"{location()}: {what} {name!r} is async, so that calling it gives a coroutine and no value; write it with "
+            "`def` (inside a node asyncio.run may be used)"
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ArgumentError(
+            f"{location()}: {what} {name!r} is a generator, whose items can be taken only once; return a list"
+        )
+
+
+def _require_no_traced_closure(function: Callable[..., Any]) -> None:
+    """A node made while tracing sees the variables around it, but not the values that they will have."""
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            held = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+        if isinstance(held, Traced):
+            raise TracingError(
+                f"{location()}: a node closes over a value that exists only when the plan runs ({held!r}); make it a "
+                "parameter of the node and pass it"
+            )
+
+
 def _record(trace: _Trace, body: Callable[[], Any]) -> Graph:
+    return trace.graph(_traced(trace, body))
+
+
+def _traced(trace: _Trace, body: Callable[[], Any]) -> Any:
+    """What the body gives while its calls are recorded in this trace."""
     token = _current.set(trace)
     try:
-        return trace.graph(body())
+        return body()
+    except HeteroError:
+        raise
+    except (TypeError, AttributeError) as error:
+        if "Traced" not in str(error):
+            raise
+        # Code that asks no value's leave: json, `%d`, `with`, str.join, os.path and the like.
+        raise TracingError(
+            f"{line_of(error.__traceback__)}: a value that exists only when the plan runs was used while the pipeline is "
+            f"traced ({error}); do that inside a @ht.node"
+        ) from error
     finally:
         _current.reset(token)
 
@@ -255,11 +340,22 @@ def node(
         retry: False marks a node with side effects, which is never run twice for a request.
 
     Raises:
-        ArgumentError: the function takes ``*args`` or ``**kwargs``.
+        ArgumentError: the function takes ``*args`` or ``**kwargs``, is async, or is a generator.
     """
     effects: Effects = "pure" if retry else "once"
 
     def decorate(target: Callable[..., Any]) -> Callee:
+        if isinstance(target, Callee) and name is None and outputs is None and retry:
+            return target
+        if isinstance(target, Callee | Pipeline):
+            already = (
+                "a node; give name=, outputs= and retry= where it is made"
+                if isinstance(target, Callee)
+                else "a pipeline, which can be called inside another one as it is"
+            )
+            raise ArgumentError(f"{location()}: {target!r} is already {already}")
+        _require_function("node", target)
+        _require_no_traced_closure(target)
         callee = Callee(FunctionOp(target, name=name, outputs=outputs, effects=effects))
         functools.update_wrapper(callee, target, updated=())
         return callee
@@ -344,6 +440,10 @@ def map(f: Callable[[Any], Any], items: Any) -> Any:
     ``f`` is a node, a pipeline or any function of one item that calls nodes; it may close over traced values.
     The result is a list in the order of the items.
     """
+    if isinstance(f, Traced) or not callable(f):
+        raise ArgumentError(
+            f"{location()}: ht.map(f, items): f is {f!r}, expected a node, a pipeline or a function of one item"
+        )
     trace = _current.get()
     if trace is None:
         return [f(item) for item in items_of(items)]
@@ -360,6 +460,8 @@ def branch(test: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> 
     Both are functions without arguments which may close over traced values, and give the same number of values: a
     tuple of k values is k outputs. A test that is known at tracing decides at tracing.
     """
+    for name, side in (("then", then), ("otherwise", otherwise)):
+        _require_side(name, side)
     trace = _current.get()
     if trace is None or not isinstance(test, Traced):
         return then() if test else otherwise()
@@ -379,14 +481,25 @@ def _is_tuple(arg: Arg) -> TypeGuard[Pack]:
     return isinstance(arg, Pack) and arg.type == "tuple"
 
 
+def _require_side(name: str, side: Any) -> None:
+    """A side is called only when it is chosen, so what is wrong with it is told before."""
+    form = "expected a function without arguments, such as `lambda: read(x)`"
+    if isinstance(side, Traced) or not callable(side):
+        raise ArgumentError(f"{location()}: ht.branch(test, then, otherwise): {name} is {side!r}, {form}")
+    try:
+        inspect.signature(side).bind()
+    except TypeError as error:
+        raise ArgumentError(
+            f"{location()}: ht.branch(test, then, otherwise): {name}: {error}; {form}"
+        ) from None
+    except ValueError:  # a built-in without a signature: its call will tell
+        return
+
+
 def _side(outer: _Trace, name: str, body: Callable[[], Any]) -> tuple[_Trace, Arg]:
     """One side as it was traced: its own closure inputs, in the order in which it met them."""
     inner = _Trace(name, outer)
-    token = _current.set(inner)
-    try:
-        return inner, inner.arg(body())
-    finally:
-        _current.reset(token)
+    return inner, inner.arg(_traced(inner, body))
 
 
 def _over(inner: _Trace, output: Arg, closure: Sequence[Traced]) -> Graph:

@@ -7,6 +7,7 @@ transfer, and to tell whether two profiles were taken on the same work.
 from __future__ import annotations
 
 import hashlib
+import pickle
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def spec_of(value: object) -> Spec:
     'list(2 x float64[3])'
     """
     if isinstance(value, np.ndarray | np.generic):
-        return TensorSpec(value.dtype.name, value.shape)
+        return TensorSpec(_dtype_name(value.dtype), value.shape)
     if isinstance(value, Mapping):
         return ContainerSpec("dict", tuple(map(spec_of, value.values())), tuple(map(str, value)))
     if isinstance(value, list | tuple):
@@ -103,6 +104,11 @@ def spec_of(value: object) -> Spec:
     if isinstance(value, str | bytes | bytearray):
         return ObjectSpec(type(value).__name__, len(value))
     return ObjectSpec(type(value).__name__, sys.getsizeof(value, 0))
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    """A name that ``np.dtype`` understands: texts and raw bytes have none but their code (``<U3``)."""
+    return dtype.str if dtype.kind in "US" or dtype.name.startswith("void") else dtype.name
 
 
 def specs_of(values: Sequence[object]) -> Specs:
@@ -159,8 +165,10 @@ def digest_of(*parts: object) -> str:
 def _feed(state: Any, value: Any) -> None:
     if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
         array = np.ascontiguousarray(value)
-        state.update(f"a{array.dtype.str}{array.shape}".encode())
-        state.update(array.data.cast("B") if array.size else b"")
+        state.update(
+            f"a{_dtype_text(array.dtype)}{value.shape}".encode()
+        )  # a scalar stays one: not the array's shape
+        state.update(array.view(np.uint8).data if array.size else b"")
     elif isinstance(value, bytes | bytearray | memoryview):
         state.update(b"b%d:" % len(value))
         state.update(value)
@@ -176,14 +184,26 @@ def _feed(state: Any, value: Any) -> None:
         state.update(b"%s%d:" % (b"l" if isinstance(value, list) else b"t", len(value)))
         for item in value:
             _feed(state, item)
+    elif isinstance(value, set | frozenset):  # in an order that is the same in every process
+        _feed(state, ["set", *sorted(map(digest_of, value))])
     else:
         _feed(state, _pickled(value))
 
 
-def _pickled(value: object) -> bytes:
-    import cloudpickle  # type: ignore[import-untyped]  # only for values that have no plain form
+def _dtype_text(dtype: np.dtype[Any]) -> str:
+    return repr(dtype.descr) if dtype.names else dtype.str
 
-    return bytes(cloudpickle.dumps(value, protocol=5))
+
+def _pickled(value: object) -> bytes:
+    import cloudpickle  # only for values that have no plain form
+
+    try:
+        return bytes(cloudpickle.dumps(value, protocol=5))
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
+        raise SpecError(
+            f"a {type(value).__name__} has no content that could be hashed or sent to another process ({error}); pass "
+            "arrays, plain values and containers of them, and open files, locks and the like inside a node"
+        ) from error
 
 
 def spec_to_plain(spec: Spec) -> list[Any]:

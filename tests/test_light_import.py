@@ -11,14 +11,18 @@ FACE = "import hetero as ht; ht.node; ht.pipeline; ht.Limits; ht.Machine; ht.Het
 
 
 def in_a_fresh_process(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     return done.stdout
 
 
 def loaded_by(code: str) -> set[str]:
     """Top-level names of the modules that the code loads, those of the standard library left out."""
-    found = in_a_fresh_process(f"import sys; before = set(sys.modules); {code}; import json\n"
-                               "print(json.dumps(sorted(set(sys.modules) - before)))")
+    found = in_a_fresh_process(
+        f"import sys; before = set(sys.modules); {code}; import json\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
     top = {name.partition(".")[0] for name in json.loads(found)}
     return {name for name in top if name not in sys.stdlib_module_names}
 

@@ -35,9 +35,7 @@ def command(
     if not budget >= 0:
         raise ArgumentError(f"--budget {budget}: expected a number of seconds >= 0")
     try:
-        summary = run_file(
-            problem, objective, budget, steps, seed, limit_numbers(limit), out
-        )
+        summary = run_file(problem, objective, budget, steps, seed, limit_numbers(limit), out)
     except OSError as error:
         raise ProblemError(f"cannot write {out}: {error.strerror or error}") from error
     typer.echo(summary)

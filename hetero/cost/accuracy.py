@@ -115,8 +115,12 @@ class _Replay:
         return calls[position] if position < len(calls) else None
 
     def _same_inputs(self, path: str, inputs: tuple[Any, ...], peer: Call | None) -> Call | None:
-        """A recorded call on exactly these inputs. The peer is it, unless something changed before: then a
-        map may have an item more or less, and others have moved."""
+        """A recorded call on these inputs, equal in all but chance: counts that may be another draw of the same
+        distribution are the same, or else no sampling engine but the reference could ever pass.
+
+        The peer is it, unless something changed before: then a map may have an item more or less, and others have
+        moved.
+        """
         if peer is not None and relative_l2(peer.inputs, inputs) == 0:
             return peer
         return next((c for c in self._recorded.get(path, ()) if relative_l2(c.inputs, inputs) == 0), None)

@@ -21,6 +21,9 @@ def relative_l2(reference: Any, found: Any) -> float:
     float (integers, texts, truth values) has to be equal: the difference is infinite where it is not, and
     where the structure or a shape differs, or one has a NaN or an infinity where the other does not.
 
+    A value may know better what a difference from another one means: draws of chance are never equal, and may
+    still agree. Its method ``hetero_difference(found)`` then decides (see ``hetero.ops.counts``).
+
     >>> relative_l2([3.0, 4.0], [3.0, 4.5])
     0.1
     >>> relative_l2(("text", 1.0), ("test", 1.0))
@@ -28,6 +31,9 @@ def relative_l2(reference: Any, found: Any) -> float:
     """
     if reference is found:
         return 0.0
+    own_difference = getattr(reference, "hetero_difference", None)
+    if own_difference is not None:
+        return float(own_difference(found))
     reference_vector, found_vector = _vector(reference), _vector(found)
     if reference_vector is not None and found_vector is not None:
         return _vector_l2(reference_vector, found_vector)

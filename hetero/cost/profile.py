@@ -15,19 +15,16 @@ from dataclasses import dataclass, replace
 
 from hetero.cost.contender import Candidate, Contender, execute, host_run
 from hetero.cost.interpolate import Point, interpolate, representatives, sizes_of
-from hetero.cost.measurement import About, Measurement, ProfileKey, specs_text, variant_text
+from hetero.cost.ledger import Ledger
+from hetero.cost.measurement import Measurement, specs_text
 from hetero.cost.progress import Progress, Steps, silent
 from hetero.cost.race import DEFAULT_EFFORT, Effort, race
 from hetero.cost.record import Call
 from hetero.cost.store import ProfileStore
-from hetero.errors import DeviceError, WorkerError
-from hetero.values import digest_of, specs_of
+from hetero.errors import DeviceError
+from hetero.values import specs_of
 
 __all__ = ["Candidate", "Effort", "Prediction", "Profiler", "execute", "host_run"]
-
-_FAILURE = "failure"
-_FAILURE_HOLDS_S = 7 * 24 * 3600.0
-"""How long a refusal is believed without trying again: the machine may have been short of memory, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +67,10 @@ class Profiler:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.taken = 0
-        self._store, self._deadline, self._effort = store, deadline, effort
+        self._deadline, self._effort = deadline, effort
         self._progress = progress or silent
-        self._clock, self._sleep, self._now = clock, sleep, now
-        self._known: dict[ProfileKey, Measurement] = {}
+        self._clock, self._sleep = clock, sleep
+        self._ledger = Ledger(store, now)
         self._shapes: dict[tuple[str, tuple[Call, ...]], _Shapes] = {}
         self._last_engine: str | None = None
 
@@ -100,7 +97,9 @@ class Profiler:
         added as they are, not in quadrature: the error of a line is the same error in every call.
         """
         shapes = self._shapes_of(candidate)
-        measured = {text: m for text in dict.fromkeys(shapes.texts) if (m := self._get(candidate, text))}
+        measured = {
+            text: m for text in dict.fromkeys(shapes.texts) if (m := self._ledger.get(candidate, text))
+        }
         if not measured:
             return None
         size_of = dict(zip(shapes.texts, shapes.sizes, strict=True))
@@ -123,9 +122,9 @@ class Profiler:
         results: dict[Candidate, Measurement | DeviceError] = {}
         missing: list[Candidate] = []
         for candidate in rivals:
-            reason = self._known_failure(candidate)
-            if reason is not None:
-                results[candidate] = DeviceError(reason)
+            failure = self._ledger.failure(candidate, self._shapes_of(candidate).wanted)
+            if failure is not None:
+                results[candidate] = failure
             elif not self._is_settled(candidate, rivals):
                 missing.append(candidate)
                 continue
@@ -168,39 +167,50 @@ class Profiler:
                     (contender, call)
                     for candidate, contender in contenders.items()
                     if (call := self._shapes_of(candidate).wanted.get(text))
-                    and self._get(candidate, text) is None
+                    and not self._is_known(candidate, text)
                 ]
                 effort = replace(self._effort, candidate_s=self._effort.candidate_s / len(wanted))
                 best_s = self._best_s(rivals, text)
                 for contender, verdict in race(entries, effort, best_s, begin_turn, self._late):
                     if isinstance(verdict, DeviceError):
                         failures[contender.candidate] = verdict
-                        self._remember_failure(contender.candidate, verdict)
+                        shapes = self._shapes_of(contender.candidate).wanted
+                        self._ledger.file_failure(contender.candidate, shapes, verdict)
                     else:
-                        self._file(contender, text)
+                        specs = specs_of(self._shapes_of(contender.candidate).wanted[text].inputs)
+                        self._ledger.file(contender, text, specs)
+                        self.taken += 1
                     if verdict != "measured":
                         contender.close()
                         del contenders[contender.candidate]
         return failures
 
     def _is_settled(self, candidate: Candidate, rivals: Sequence[Candidate]) -> bool:
-        """Whether nothing is left to measure: all shapes are known, or one that shows it to be hopeless."""
-        known = {text: self._get(candidate, text) for text in self._shapes_of(candidate).wanted}
+        """Whether nothing is left to measure: all shapes are known, or one shows it to be hopeless."""
+        wanted = self._shapes_of(candidate).wanted
+        if all(self._is_known(candidate, text) for text in wanted):
+            return True
         # A little under the limit: the best's median may have moved since the candidate was given up.
         limit = 0.8 * self._effort.hopeless
-        return all(known.values()) or any(
-            m and m.low_s > limit * self._best_s(rivals, t) for t, m in known.items()
-        )
+        measured = {text: m for text in wanted if (m := self._ledger.get(candidate, text))}
+        return any(m.low_s > limit * self._best_s(rivals, text) for text, m in measured.items())
+
+    def _is_known(self, candidate: Candidate, text: str) -> bool:
+        """Whether there is a measurement that was not cut short by a deadline in its first turns."""
+        found = self._ledger.get(candidate, text)
+        return found is not None and found.repetitions >= self._effort.turns
 
     def _best_s(self, rivals: Sequence[Candidate], text: str) -> float:
-        known = (self._get(rival, text) for rival in rivals)
+        known = (self._ledger.get(rival, text) for rival in rivals)
         return min((m.seconds for m in known if m is not None), default=math.inf)
 
     def _average(self, candidate: Candidate) -> Measurement | None:
         prediction = self.predict(candidate)
         if prediction is None:
             return None
-        measured = [m for text in self._shapes_of(candidate).wanted if (m := self._get(candidate, text))]
+        measured = [
+            m for text in self._shapes_of(candidate).wanted if (m := self._ledger.get(candidate, text))
+        ]
         if len(measured) == len(prediction.per_call) == 1:
             return measured[0]
         count = len(prediction.per_call)
@@ -227,59 +237,6 @@ class Profiler:
             chosen = representatives(sizes, texts, self._effort.shapes)
             self._shapes[key] = _Shapes(texts, sizes, {texts[i]: candidate.calls[i] for i in chosen})
         return self._shapes[key]
-
-    def _key(self, candidate: Candidate, text: str) -> ProfileKey:
-        fingerprint = candidate.device.info.fingerprint(candidate.processor)
-        return ProfileKey(candidate.op.digest, fingerprint, variant_text(candidate.variant), text)
-
-    def _get(self, candidate: Candidate, text: str) -> Measurement | None:
-        key = self._key(candidate, text)
-        if key not in self._known and self._store is not None:
-            stored = self._store.get(key)
-            if stored is not None:
-                self._known[key] = stored
-        return self._known.get(key)
-
-    def _file(self, contender: Contender, text: str) -> None:
-        timing, candidate = contender.timing, contender.candidate
-        measurement = Measurement(
-            timing.seconds,
-            timing.spread_s,
-            timing.low_s,
-            timing.high_s,
-            timing.repetitions,
-            contender.cold_s,
-            contender.error,
-            self._now(),
-        )
-        key = self._key(candidate, text)
-        self._known[key] = measurement
-        self.taken += 1
-        if self._store is not None:
-            work = candidate.op.work(specs_of(self._shapes_of(candidate).wanted[text].inputs))
-            flops, nbytes = (work.flops, work.nbytes) if work else (None, None)
-            info = candidate.device.info
-            about = About(candidate.op.name, candidate.op.kind, info.name, info.engine, flops, nbytes)
-            self._store.put(key, measurement, about)
-
-    def _failure_key(self, candidate: Candidate) -> str:
-        key = self._key(candidate, "; ".join(self._shapes_of(candidate).wanted))
-        return digest_of(key.op, key.device, key.variant, key.specs)
-
-    def _known_failure(self, candidate: Candidate) -> str | None:
-        if self._store is None:
-            return None
-        record = self._store.get_record(_FAILURE, self._failure_key(candidate))
-        if record is None or self._now() - record["at"] > _FAILURE_HOLDS_S:
-            return None
-        return str(record["reason"])
-
-    def _remember_failure(self, candidate: Candidate, error: DeviceError) -> None:
-        # A dead worker or a full memory says nothing about the next time.
-        transient = isinstance(error, WorkerError) or isinstance(error.__cause__, MemoryError)
-        if self._store is not None and not transient:
-            record = {"reason": str(error), "at": self._now()}
-            self._store.put_record(_FAILURE, self._failure_key(candidate), record)
 
     def _late(self) -> bool:
         return self._deadline is not None and self._clock() >= self._deadline

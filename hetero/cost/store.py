@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from hetero.cost.database import Database, Write
 from hetero.cost.measurement import NOTHING_KNOWN, About, Measurement, ProfileKey, Row
-from hetero.cost.salvage import is_corruption, set_aside
 from hetero.errors import StoreError
 from hetero.files import cache_directory, write_atomically
 
@@ -45,8 +44,6 @@ _PROFILE = f"op, device, variant, specs, {_MEASURED}, op_name, kind, device_name
 _PUT_PROFILE = f"INSERT OR REPLACE INTO profile_v1 ({_PROFILE}) VALUES ({', '.join('?' * 18)})"
 _PUT_RECORD = "INSERT OR REPLACE INTO record_v1 (kind, key, value, written_at) VALUES (?, ?, ?, ?)"
 
-_Write = tuple[str, tuple[Any, ...]]
-
 
 class ProfileStore:
     """Measurements by key, and plan-level records (links, fits) by kind and key.
@@ -71,11 +68,8 @@ class ProfileStore:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.path = Path(path) if path is not None else cache_directory() / "profiles.sqlite"
-        self._patience_s, self._clock, self._sleep = patience_s, clock, sleep
-        self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
-        self._out_of_order = False
+        self.path = Path(path) if path is not None else _path_in_cache()
+        self._database = Database(self.path, SCHEMA, patience_s=patience_s, clock=clock, sleep=sleep)
         self._lock = threading.RLock()
         # What the disk does not have yet. Reads look here first.
         self._profiles: dict[ProfileKey, Row] = {}
@@ -124,7 +118,7 @@ class ProfileStore:
         """
         with self._lock:
             query = f"SELECT {_PROFILE} FROM profile_v1 ORDER BY measured_at DESC, op, variant, specs"
-            found = self._demand(lambda db: db.execute(query).fetchall())
+            found = self._database.read(query)
             stored = [row for values in found if (row := _row(values)) and row.key not in self._profiles]
             return [*self._profiles.values(), *stored]
 
@@ -143,9 +137,7 @@ class ProfileStore:
         with self._lock:
             gone = [row.key for row in self.rows() if goes(row)]
             delete = "DELETE FROM profile_v1 WHERE op=? AND device=? AND variant=? AND specs=?"
-            self._demand(
-                lambda db: _transaction(db, [(delete, (k.op, k.device, k.variant, k.specs)) for k in gone])
-            )
+            self._database.write((delete, (k.op, k.device, k.variant, k.specs)) for k in gone)
             for key in gone:
                 self._profiles.pop(key, None)
             return len(gone)
@@ -185,7 +177,7 @@ class ProfileStore:
             raise StoreError(f"{path}: not an export of profiles: {type(error).__name__}: {error}") from error
         with self._lock:
             taken = [row for row in rows if self._newer(row)]
-            self._demand(lambda db: _transaction(db, map(_put, taken)))
+            self._database.write(map(_put, taken))
             return len(taken)
 
     def close(self) -> None:
@@ -194,7 +186,7 @@ class ProfileStore:
         with self._lock:
             if self._profiles or self._records:
                 self._flush()
-            self._disconnect()
+            self._database.close()
 
     def _newer(self, row: Row) -> bool:
         mine = self.get(row.key)
@@ -202,112 +194,43 @@ class ProfileStore:
 
     def _flush(self) -> None:
         """Try to write what is waiting; keep it where that fails."""
-        profiles, records = dict(self._profiles), dict(self._records)
-        writes: list[_Write] = [_put(row) for row in profiles.values()]
-        writes += [(_PUT_RECORD, (kind, key, text, time.time())) for (kind, key), text in records.items()]
+        writes = [_put(row) for row in self._profiles.values()]
+        writes += [
+            (_PUT_RECORD, (kind, key, text, time.time())) for (kind, key), text in self._records.items()
+        ]
+        was_usable = self._database.usable
         try:
-            self._patiently(lambda db: _transaction(db, writes))
-        except sqlite3.Error as error:
-            self._give_up("written; entries are kept in memory for now", error)
+            self._database.write(writes)
+        except StoreError as error:
+            _report(was_usable, "%s; entries are kept in memory for now", error)
         else:
             self._profiles.clear()
             self._records.clear()
 
     def _read_or_none(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        was_usable = self._database.usable
         try:
-            found = self._patiently(lambda db: db.execute(query, values).fetchone())
-        except sqlite3.Error as error:
-            self._give_up("read; going on without it", error)
+            found = self._database.read(query, values)
+        except StoreError as error:
+            _report(was_usable, "%s; going on without it", error)
             return None
-        return tuple(found) if found else None
-
-    def _give_up(self, what: str, error: sqlite3.Error) -> None:
-        """Go on without the file; say so once, not for every entry."""
-        log = _log.info if self._out_of_order else _log.warning
-        log("the profile store %s cannot be %s: %s", self.path, what, error)
-        self._out_of_order = True
-        self._disconnect()
-
-    def _demand(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do something that has no sense without the file."""
-        try:
-            return self._patiently(action)
-        except sqlite3.Error as error:
-            self._disconnect()
-            raise StoreError(f"the profile store {self.path} cannot be used: {error}") from error
-
-    def _patiently(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do it; wait while another process has the file locked; rebuild a corrupted file, once, and do it
-        again.
-
-        The waiting is a loop of short waits here, since Ctrl-C does not reach SQLite's own.
-        """
-        # Who was kept waiting in vain is not kept waiting again, until something works.
-        give_up, told, rebuilt = (
-            self._clock() + (0.0 if self._out_of_order else self._patience_s),
-            False,
-            False,
-        )
-        while True:
-            try:
-                result = action(self._open())
-                # Where another process put a new file in its place meanwhile, it was done to the old one: again.
-                if self._identity == _identity(self.path):
-                    self._out_of_order = False
-                    return result
-            except sqlite3.DatabaseError as error:
-                if is_corruption(error) and not rebuilt:
-                    rebuilt = True
-                    self._disconnect()
-                    set_aside(self.path, SCHEMA)
-                elif _is_locked(error) and self._clock() < give_up:
-                    if not told:
-                        _log.warning("%s is locked by another process; waiting for it", self.path)
-                    told = True
-                    self._sleep(0.05)
-                else:
-                    raise
-
-    def _open(self) -> sqlite3.Connection:
-        """The connection; a new one where the file was replaced (set aside by another process) or removed."""
-        if self._connection is not None and self._identity == _identity(self.path):
-            return self._connection
-        self._disconnect()
-        # One connection for all threads of the process, behind one lock: entries are few and small.
-        connection = sqlite3.connect(self.path, timeout=0.2, isolation_level=None, check_same_thread=False)
-        try:
-            # Readers go on while one process writes. After a power cut the last entries may be missing; that
-            # saves a flush of the disk for each, and a measurement can be taken again.
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.executescript(SCHEMA)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection, self._identity = connection, _identity(self.path)
-        return connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._identity = None
+        return found[0] if found else None
 
 
-def _transaction(connection: sqlite3.Connection, writes: Iterable[_Write]) -> None:
-    """All of it or nothing, also when interrupted."""
-    # IMMEDIATE: a transaction that starts as a reader and then writes may find that it can do neither.
-    connection.execute("BEGIN IMMEDIATE")
+def _path_in_cache() -> Path:
     try:
-        for statement, values in writes:
-            connection.execute(statement, values)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite has rolled back by itself where the disk was full
-            connection.execute("ROLLBACK")
-        raise
+        return cache_directory() / "profiles.sqlite"
+    except OSError as error:
+        _log.warning("no cache directory (%s): profiles of this process are kept in memory only", error)
+        return Path(":memory:")  # SQLite's name for a database without a file
 
 
-def _put(row: Row) -> _Write:
+def _report(loud: bool, message: str, error: StoreError) -> None:
+    """Say once that the file cannot be used, not for every entry."""
+    (_log.warning if loud else _log.info)(message, error)
+
+
+def _put(row: Row) -> Write:
     k, m, a = row.key, row.measurement, row.about
     measured = (m.seconds, m.spread_s, m.low_s, m.high_s, m.repetitions, m.cold_s, m.error, m.measured_at)
     about = (a.op, a.kind, a.device, a.engine, a.flops, a.nbytes)
@@ -330,18 +253,3 @@ def _sound(make: Callable[[], _T]) -> _T | None:
 
 def _fields(value: ProfileKey | About) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file stands at the path: two files have the same name one after the other, not the same inode."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _is_locked(error: sqlite3.Error) -> bool:
-    # The low byte is the primary code, without what SQLite adds to it (SQLITE_BUSY_SNAPSHOT and the like).
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,8 @@ from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.circuit_features import CircuitFeatures, features_of, final_measurements, human_bytes
 from hetero.ops.circuit_files import read_circuit
+from hetero.ops.circuit_form import check_instructions, content, plain
+from hetero.ops.circuit_observables import read_observables
 from hetero.ops.counts import Counts
 from hetero.values import ContainerSpec, ObjectSpec, Spec, Specs, TensorSpec, digest_of
 
@@ -26,8 +28,6 @@ __all__ = ["MAX_QUBITS", "CircuitOp"]
 
 MAX_QUBITS = 32
 """The widest circuit: its state vector, which is the reference of all other methods, takes 64 GiB."""
-
-_ALLOWED_NON_GATES = frozenset({"measure", "reset", "barrier", "delay", "if_else"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,15 +80,14 @@ class CircuitOp(Op):
             raise ArgumentError(
                 f"circuit {who!r}: give exactly one of observables= (expectation values) and shots= (counts)"
             )
-        # `initialize` is a reset and a state preparation: as two instructions each device knows them.
-        own = source.decompose("initialize") if "initialize" in source.count_ops() else source.copy()
-        _check_instructions(who, own)
+        own = plain(source)
+        check_instructions(who, own)
         features = features_of(own)
         _check_width(who, features)
         if shots is not None:
             _check_shots(who, shots, seed, features)
             return cls(who, own, (), False, int(shots), seed, features)
-        terms, scalar = _observables(who, observables, own.num_qubits)
+        terms, scalar = read_observables(who, observables, own.num_qubits)
         if features.dynamic:
             raise ModelError(
                 f"circuit {who!r} measures, resets or branches before its end: its final state is not one state "
@@ -151,7 +150,7 @@ class CircuitOp(Op):
     def digest(self) -> str:
         return digest_of(
             "circuit",
-            _content(self.circuit),
+            content(self.circuit),
             [str(p) for p in self.circuit.parameters],
             [register.size for register in self.circuit.cregs],
             [(o.paulis.to_labels(), o.coeffs.real) for o in self.observables],
@@ -170,8 +169,7 @@ class CircuitOp(Op):
         """The circuit without its final measurements and classical bits, where it is not dynamic."""
         from qiskit import QuantumCircuit
 
-        bare = QuantumCircuit(*self.circuit.qregs, global_phase=self.circuit.global_phase)
-        bare.add_bits([q for q in self.circuit.qubits if q not in set(bare.qubits)])
+        bare = QuantumCircuit(self.circuit.num_qubits, global_phase=self.circuit.global_phase)
         for instruction in self.circuit.data:
             if instruction.operation.name not in ("measure", "reset"):
                 bare.append(
@@ -271,11 +269,6 @@ class CircuitOp(Op):
             end -= register.size
         return " ".join(reversed(parts))
 
-    def with_shots(self, shots: int) -> CircuitOp:
-        """The same sampling with another number of shots."""
-        _check_shots(self.name, shots, self.seed, self.features)
-        return replace(self, shots=shots)
-
 
 def _real_shape(spec: Spec) -> tuple[int, ...] | None:
     """The shape of an array of real numbers, or of lists of numbers that make one; None for anything else."""
@@ -320,108 +313,3 @@ def _check_shots(who: str, shots: object, seed: object, features: CircuitFeature
         raise ModelError(
             f"circuit {who!r} measures nothing, so shots have no counts: add measure_all(), or give observables="
         )
-
-
-def _check_instructions(who: str, circuit: QuantumCircuit) -> None:
-    """Only what every exact method can be asked: unitary gates, measure, reset, and if_else on bits."""
-    from qiskit.circuit import Gate
-
-    for instruction in circuit.data:
-        operation = instruction.operation
-        if operation.name == "if_else":
-            if not isinstance(operation.condition, tuple):
-                raise ModelError(
-                    f"circuit {who!r}: if_else on a classical expression is not supported; "
-                    "use a condition (bit or register, value)"
-                )
-            for block in operation.blocks:
-                _check_instructions(who, block)
-        elif operation.name not in _ALLOWED_NON_GATES and not isinstance(operation, Gate):
-            raise ModelError(
-                f"circuit {who!r}: instruction {operation.name!r} is not supported; allowed are gates, "
-                f"{', '.join(sorted(_ALLOWED_NON_GATES))}"
-            )
-        elif isinstance(operation, Gate) and operation.definition is None and not _has_matrix(operation):
-            raise ModelError(
-                f"circuit {who!r}: gate {operation.name!r} has neither a definition nor a matrix, so no simulator "
-                "can run it"
-            )
-
-
-def _has_matrix(gate: Any) -> bool:
-    return hasattr(gate, "__array__")
-
-
-def _observables(who: str, given: Any, qubits: int) -> tuple[tuple[SparsePauliOp, ...], bool]:
-    from qiskit.exceptions import QiskitError
-    from qiskit.quantum_info import SparsePauliOp
-
-    many = isinstance(given, list | tuple | np.ndarray)
-    if many and not len(given):
-        raise ArgumentError(f"circuit {who!r}: observables is empty")
-    found = []
-    for index, one in enumerate(given if many else [given]):
-        where = f"circuit {who!r}, observable {index}"
-        try:
-            observable = SparsePauliOp(one)
-        except (QiskitError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{where}: {one!r} is not an observable; use a Pauli string such as {'Z' * qubits!r}, a Pauli or "
-                f"a SparsePauliOp ({error})"
-            ) from error
-        if observable.num_qubits != qubits:
-            found_on = f"is on {observable.num_qubits} qubits, the circuit on {qubits}"
-            raise ModelError(f"{where} {found_on}; give one letter a qubit, I where nothing is observed")
-        if observable.coeffs.dtype == object or not np.isfinite(observable.coeffs).all():
-            raise ModelError(f"{where}: its coefficients must be finite numbers")
-        if np.abs(observable.coeffs.imag).max(initial=0) > 1e-12:
-            raise ModelError(f"{where} is not Hermitian: its coefficients must be real")
-        found.append(observable.simplify())
-    return tuple(found), not many
-
-
-def _content(circuit: QuantumCircuit) -> list[Any]:
-    """All that decides what a circuit does, as plain values: QPY's bytes differ between versions."""
-    place = circuit.find_bit
-    return [
-        circuit.num_qubits,
-        circuit.num_clbits,
-        _number(circuit.global_phase),
-        [
-            (
-                _operation(instruction.operation, circuit),
-                [place(q).index for q in instruction.qubits],
-                [place(c).index for c in instruction.clbits],
-            )
-            for instruction in circuit.data
-        ],
-    ]
-
-
-def _operation(operation: Any, circuit: QuantumCircuit) -> list[Any]:
-    blocks = getattr(operation, "blocks", ())
-    if blocks:
-        target, value = operation.condition
-        bits = list(target) if hasattr(target, "__len__") else [target]
-        condition = ([circuit.find_bit(bit).index for bit in bits], int(value))
-        return [operation.name, condition, [_content(block) for block in blocks]]
-    # A gate of the user, or one that keeps an operator aside from its parameters, is what it is made of.
-    plain = (
-        operation.name in {*_ALLOWED_NON_GATES, "unitary"}
-        or operation.base_class.__module__.startswith("qiskit.circuit.library.standard_gates")
-        or operation.definition is None
-    )
-    return [
-        operation.name,
-        operation.num_qubits,
-        getattr(operation, "ctrl_state", None),
-        [_number(p) for p in operation.params],
-        None if plain else _content(operation.definition),
-    ]
-
-
-def _number(value: Any) -> Any:
-    """A gate's parameter as a plain value: a number, a matrix, or an expression written out in full."""
-    if isinstance(value, np.ndarray):
-        return value
-    return complex(value) if isinstance(value, int | float | complex | np.number) else str(value)

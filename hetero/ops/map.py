@@ -11,7 +11,7 @@ import numpy as np
 
 from hetero.errors import SpecError
 from hetero.ops.base import Op, Run
-from hetero.values import ContainerSpec, Specs, TensorSpec, digest_of
+from hetero.values import ContainerSpec, Specs, TensorSpec, digest_of, spec_of, to_host
 
 if TYPE_CHECKING:
     from hetero.graph import Graph
@@ -58,5 +58,16 @@ class MapOp(Op):
 
 
 def items_of(items: Any) -> Sequence[Any]:
-    """The items that a map runs over: those of a list or tuple, or the slices along an array's first axis."""
-    return list(items) if isinstance(items, np.ndarray) else items
+    """The items that a map runs over: those of a list or tuple, or the slices along an array's first axis.
+
+    Raises:
+        SpecError: it is none of these. A dict or a text would be iterated over in a way that nobody meant.
+    """
+    if isinstance(items, list | tuple):
+        return items
+    array = to_host(items)
+    if isinstance(array, np.ndarray) and array.shape:
+        return list(array)
+    raise SpecError(
+        f"a map was given {spec_of(items)}, expected a list, a tuple or an array with a first axis"
+    )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TOLERANCE", "exported"]
 
+log = logging.getLogger("hetero.ops")
+
 TOLERANCE = 1e-4
 """The largest relative L2 difference between torch's outputs and the exported model's on the example."""
 
@@ -40,16 +42,28 @@ def exported(op: TorchOp) -> OnnxOp:
     with _LOCK:  # torch's exporter is not thread-safe, and two threads would do the same work
         if op.digest not in _MEMORY:
             path = cache_directory() / "exports" / f"{op.digest}.onnx"
-            if path.is_file():
-                model = OnnxOp.from_model(path, op.name)
-            else:
-                model = OnnxOp.from_model(_export(op), op.name)
-                _compare(op, model)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, model.file.read())
-                model = OnnxOp.from_model(path, op.name)
-            _MEMORY[op.digest] = model
+            _MEMORY[op.digest] = _kept(path, op.name) or _made(path, op)
         return _MEMORY[op.digest]
+
+
+def _kept(path: Path, name: str) -> OnnxOp | None:
+    """An earlier export; None where there is none, or it was damaged on disk."""
+    if not path.is_file():
+        return None
+    try:
+        return OnnxOp.from_model(path, name)
+    except ModelError as error:
+        log.warning("an exported model in the cache is damaged and is made again: %s", error)
+        return None
+
+
+def _made(path: Path, op: TorchOp) -> OnnxOp:
+    """A new export, compared with torch, and written where the next process finds it."""
+    model = OnnxOp.from_model(_export(op), op.name)
+    _compare(op, model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, model.file.read())
+    return OnnxOp.from_model(path, op.name)
 
 
 def _export(op: TorchOp) -> bytes:

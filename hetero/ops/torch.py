@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.errors import ArgumentError, MissingExtraError, ModelError
-from hetero.ops.base import Op, Outputs, Run
+from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.ports import Port, as_arrays, check_ports
-from hetero.values import Specs, digest_of, to_host
+from hetero.values import Specs, TensorSpec, digest_of, to_host
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +51,7 @@ class TorchOp(Op):
         )
         tensors = [*module.parameters(), *module.buffers()]
         self.weights_nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        self._works: dict[Specs, Work | None] = {}
 
     @classmethod
     def from_module(cls, module: torch.nn.Module, example: Any, name: str | None = None) -> TorchOp:
@@ -69,6 +71,10 @@ class TorchOp(Op):
         if not isinstance(module, torch.nn.Module):
             raise ArgumentError(f"from_torch takes a torch.nn.Module, not a {type(module).__name__}")
         module.eval()
+        if any(tensor.device.type != "cpu" for tensor in (*module.parameters(), *module.buffers())):
+            module = copy.deepcopy(
+                module
+            ).cpu()  # the reference runs on the CPU; the user's module stays where it is
         return cls(module, _by_name(module, example), name or type(module).__name__.lower())
 
     def _named_outputs(self) -> dict[str, Any]:
@@ -89,11 +95,10 @@ class TorchOp(Op):
 
     @cached_property
     def digest(self) -> str:
-        """Weights, class, the bytecode of ``forward`` in every submodule, and ``repr`` (the configuration)."""
-        weights = {key: array_of(tensor) for key, tensor in self.module.state_dict().items()}
-        code = {type(part).__qualname__: _bytecode(type(part).forward) for part in self.module.modules()}
+        from hetero.ops.torch_content import content_of
+
         ports = [(port.name, port.dtype, len(port.shape or ())) for port in self.input_ports]
-        return digest_of("torch", type(self.module).__qualname__, repr(self.module), ports, code, weights)
+        return digest_of("torch", ports, content_of(self.module))
 
     def check(self, node: str, specs: Specs) -> None:
         check_ports(node, self.input_ports, specs)
@@ -109,6 +114,18 @@ class TorchOp(Op):
             return tuple(map(array_of, named_outputs(self._call(self.arrays(values))).values()))
 
         return run
+
+    def work(self, specs: Specs) -> Work | None:
+        """FLOPs and bytes, counted on tensors without data; None where the module looks at its data."""
+        from hetero.ops.torch_work import work_of
+
+        if specs not in self._works:  # a planner asks again and again for the same few shapes
+            shapes = {
+                port.name: spec if isinstance(spec, TensorSpec) else TensorSpec(port.dtype, ())
+                for port, spec in zip(self.input_ports, specs, strict=True)
+            }
+            self._works[specs] = work_of(self.module, shapes)
+        return self._works[specs]
 
     def as_onnx(self) -> OnnxOp:
         """The same computation as an ONNX model: exported once, kept in the process and on disk by digest.
@@ -229,13 +246,3 @@ def array_of(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
         host = host.float()
     array: np.ndarray[Any, Any] = host.numpy()
     return array
-
-
-def _bytecode(function: Callable[..., Any]) -> Any:
-    """Code, names and constants of a function; None where it has none (compiled code)."""
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return None
-    constants = [repr(c) for c in code.co_consts if not hasattr(c, "co_code")]
-    inner = [(c.co_code, list(c.co_names)) for c in code.co_consts if hasattr(c, "co_code")]
-    return [code.co_code, list(code.co_names), constants, inner]

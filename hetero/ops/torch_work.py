@@ -26,15 +26,11 @@ def work_of(module: torch.nn.Module, inputs: Mapping[str, TensorSpec]) -> Work |
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
-    # a fake of a constant array of one element: the real tensor behind it takes no memory
-    hollow = {
-        name: torch.from_numpy(np.zeros(1, spec.dtype)).expand(spec.shape or (1,)).reshape(spec.shape)
-        for name, spec in inputs.items()
-    }
+    dtypes = {name: torch.from_numpy(np.zeros((), spec.dtype)).dtype for name, spec in inputs.items()}
     flops, traffic = FlopCounterMode(display=False), _traffic()
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True) as fake, torch.no_grad(), flops, traffic:
-            module(**{name: fake.from_tensor(tensor) for name, tensor in hollow.items()})
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), flops, traffic:
+            module(**{name: torch.empty(spec.shape, dtype=dtypes[name]) for name, spec in inputs.items()})
     except Exception:  # whatever the user's forward or a fake kernel raises means the same: it cannot be told
         return None
     products = float(flops.get_total_flops())
@@ -47,18 +43,21 @@ def _traffic() -> Any:
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
-    class Traffic(TorchDispatchMode):
+    aten = torch.ops.aten
+    lookups = {aten.embedding.default, aten.index.Tensor, aten.index_select.default, aten.gather.default}
+
+    class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base says nothing
         nbytes = 0.0
         calls = 0
 
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
             if not getattr(func, "is_view", False):
-                touched = tree_leaves((args, kwargs, result))
-                self.nbytes += sum(
-                    t.numel() * t.element_size() for t in touched if isinstance(t, torch.Tensor)
-                )
+                # a lookup reads what it writes, not the table it takes it from
+                touched = (result, result) if func in lookups else (args, kwargs, result)
+                tensors = [leaf for leaf in tree_leaves(touched) if isinstance(leaf, torch.Tensor)]
+                self.nbytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
                 self.calls += 1
             return result
 
-    return Traffic()
+    return Traffic()  # type: ignore[no-untyped-call]

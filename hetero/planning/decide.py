@@ -18,7 +18,7 @@ from hetero.cost.profile import Profiler
 from hetero.cost.progress import Progress
 from hetero.cost.record import Recording, record
 from hetero.cost.store import ProfileStore
-from hetero.errors import DeviceError
+from hetero.errors import DeviceError, WorkerError
 from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.planning.contention import Contention
@@ -26,7 +26,7 @@ from hetero.planning.control import Setting
 from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
 from hetero.planning.gate import Gate
 from hetero.planning.links import with_measured_links
-from hetero.planning.options import Candidate, candidates_of, considered
+from hetero.planning.options import Candidate, candidates_of, considered, is_measured
 from hetero.planning.settle import settle
 from hetero.plans import Considered, Plan, Request
 from hetero.registry import open_device
@@ -107,7 +107,7 @@ def _measure(
     """
     settled = digest_of(key, [(c.path, c.info.fingerprint(c.processor), str(c.variant)) for c in candidates])
     kept = store.get_record("settled", settled)
-    if kept is not None:
+    if kept is not None and all(_name(c) in kept or is_measured(c, evidence, store) for c in candidates):
         return {c: kept[_name(c)] for c in candidates if _name(c) in kept}
     profiler = Profiler(store, deadline, progress)
     contestants = {
@@ -118,10 +118,12 @@ def _measure(
         if c.path in evidence.calls
     }
     results = profiler.measure(list(contestants))
-    failures = {contestants[c]: str(r) for c, r in results.items() if isinstance(r, DeviceError)}
-    if len(results) == len(contestants):
-        store.put_record("settled", settled, {_name(c): reason for c, reason in failures.items()})
-    return failures
+    failed = {contestants[c]: r for c, r in results.items() if isinstance(r, DeviceError)}
+    # Not settled: what the deadline cut short, and a worker that died, which says nothing about the next time.
+    hurried = deadline is not None and time.perf_counter() >= deadline
+    if not hurried and not any(isinstance(reason, WorkerError) for reason in failed.values()):
+        store.put_record("settled", settled, {_name(c): str(reason) for c, reason in failed.items()})
+    return {c: str(reason) for c, reason in failed.items()}
 
 
 def _name(candidate: Candidate) -> str:
@@ -178,12 +180,8 @@ def _notes(
         notes.append(
             f"no sample reached {', '.join(unreached)}: planned from the prior; give calibrate= samples that do"
         )
-    guessed = {c.path for c in candidates if c not in failures and c.path in evidence.calls}
-    guessed -= {
-        c.path
-        for c in candidates
-        if any(store.get(c.key(call.inputs)) for call in evidence.calls.get(c.path, ()))
-    }
+    guessed = {c.path for c in candidates if c not in failures}
+    guessed -= {c.path for c in candidates if is_measured(c, evidence, store)}
     if guessed:
         notes.append(
             f"planned from priors, not from measurements: {', '.join(sorted(guessed))}; give more budget_s="

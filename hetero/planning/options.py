@@ -19,7 +19,7 @@ from hetero.planning.evidence import Evidence, SeenCall
 from hetero.plans import Choice, Considered
 from hetero.values import Specs, digest_of
 
-__all__ = ["Candidate", "candidates_of", "considered", "leaves"]
+__all__ = ["Candidate", "candidates_of", "considered", "is_measured", "leaves"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +126,19 @@ def _largest(calls: Sequence[SeenCall]) -> Specs | None:
     return max(calls, key=lambda call: call.nbytes).inputs if calls else None
 
 
+def is_measured(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> bool:
+    """Whether the store knows the candidate on any of its calls; one that is never called needs no measurement."""
+    calls = evidence.calls.get(candidate.path, ())
+    return not calls or any(store.get(candidate.key(call.inputs)) is not None for call in calls)
+
+
 def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> Considered:
     """The candidate with its estimate for one request: the mean over the samples of all its calls."""
     calls = evidence.calls.get(candidate.path, ())
     seconds, spread, error, source = _time(candidate, calls, evidence.samples, store)
     core_seconds = seconds * min(candidate.variant.threads, candidate.processor.cores)
     joules = energy.joules(candidate.processor, core_seconds, 0.0)
-    dollars = price.dollars(candidate.processor, core_seconds)
+    dollars = price.dollars(candidate.processor, core_seconds / candidate.processor.cores)
     estimate = Estimate(
         seconds=seconds,
         joules=joules,

@@ -36,12 +36,9 @@ class Selection:
 
 
 def _words(option: str, given: str | Iterable[str]) -> tuple[str, ...]:
-    found = (given,) if isinstance(given, str) else tuple(given)
-    for word in found:
-        if not isinstance(word, str):
-            raise ArgumentError(
-                f"{option}={given!r}: expected names of devices, engines, vendors or suppliers"
-            )
+    found = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    if not all(isinstance(word, str) for word in found):
+        raise ArgumentError(f"{option}={given!r}: expected names of devices, engines, vendors or suppliers")
     return found
 
 

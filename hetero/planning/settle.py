@@ -184,7 +184,7 @@ def _estimate(
         seconds=total,
         joules=sum(option.joules for option in chosen.values()) + idle,
         # The machine is paid for while the request is served, whatever its cores do meanwhile.
-        dollars=sum(price.dollars(p, total * p.cores) for p in used),
+        dollars=sum(price.dollars(p, total) for p in used),
         # The samples may happen to hide what the nodes' own errors show: the larger of the two is what is stated.
         error=max(verdict.error if verdict else 0.0, sum(option.error for option in chosen.values())),
         memory_bytes=sum(resident.values()),
@@ -211,9 +211,7 @@ def _estimate(
 def _overhead_s(graph: Graph, schedule: Schedule) -> float:
     """The program's own time: next to nothing in one thread, a hand-over between threads where tasks overlap."""
     ordered = sorted(schedule.tasks, key=lambda t: t.start_s)
-    overlaps = sum(
-        b.start_s < a.end_s and b.end_s > b.start_s for a, b in pairwise(ordered)
-    )
+    overlaps = sum(b.start_s < a.end_s and b.end_s > b.start_s for a, b in pairwise(ordered))
     return len(graph) * _NODE_OVERHEAD_S + overlaps * _HANDOVER_S
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hetero.cost import energy, price
+from hetero.plans import CONTROL
 from hetero.show import seconds
 
 if TYPE_CHECKING:
+    from hetero.machine import Processor
     from hetero.plans import Plan
     from hetero.report.measured import Measured
+    from hetero.run.trace import Span
 
-__all__ = ["Figure", "error_text", "five_figures"]
+__all__ = ["Figure", "dollars_seen", "error_text", "five_figures", "joules_seen"]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure as text: what was predicted, what was measured (empty: it was not), and the predicted one's source."""
+    """One figure as text: what was predicted, what was seen here (empty: nothing), and where they are from."""
 
     name: str
     predicted: str
-    measured: str
+    seen: str
     source: str
 
 
@@ -29,27 +33,59 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
     """All five. ``load`` has results a second by the number of requests in flight."""
     estimate, sources = plan.estimate, plan.estimate.sources
     period_s = estimate.period_s or estimate.seconds
-    carried = ", ".join(f"{rate:.3g} with {count} in flight" for count, rate in sorted(load.items()))
     spread = estimate.spread.get("seconds", 0.0)
+    latency = joules = dollars = ""
+    counted = measured is not None and measured.joules is not None
+    if measured is not None:
+        latency = f"p50 {seconds(measured.p50_s)}, p99 {seconds(measured.p99_s)}"
+        joules = f"{joules_seen(plan, measured):.3g} J"
+        dollars = f"${1000 * dollars_seen(plan, measured):.3g}"
     return [
         Figure(
             "latency of a request",
             f"{seconds(estimate.seconds)} ± {seconds(spread)}",
-            f"p50 {seconds(measured.p50_s)}, p99 {seconds(measured.p99_s)}" if measured else "",
-            sources.get("seconds", ""),
+            latency,
+            f"predicted: {sources.get('seconds', 'unknown')} from node profiles; seen: measured",
         ),
-        Figure("energy of a request", f"{estimate.joules:.3g} J", "", sources.get("joules", "")),
-        Figure("cost of 1,000 requests", f"${1000 * estimate.dollars:.3g}", "", sources.get("dollars", "")),
+        Figure(
+            "energy of a request",
+            f"{estimate.joules:.3g} J",
+            joules,
+            "predicted: modelled; seen: "
+            + ("hardware counters" if counted else "modelled from the measured times"),
+        ),
+        Figure(
+            "cost of 1,000 requests",
+            f"${1000 * estimate.dollars:.3g}",
+            dollars,
+            "predicted: modelled; seen: modelled from the measured time, one request at a time",
+        ),
         Figure(
             "scalability, results a second",
             f"at most {1 / period_s:.3g}" if period_s else "",
-            carried,
-            sources.get("period_s", "modelled"),
+            ", ".join(f"{rate:.3g} with {count} in flight" for count, rate in sorted(load.items())),
+            "predicted: modelled; seen: measured in a closed loop",
         ),
         Figure(
-            "precision, error against the reference", "", error_text(estimate.error), sources.get("error", "")
+            "precision, error against the reference",
+            "",
+            error_text(estimate.error),
+            f"{sources.get('error', 'unknown')} end to end on the samples",
         ),
     ]
+
+
+def joules_seen(plan: Plan, measured: Measured) -> float:
+    """Energy of a request: counted, else the power model applied to the measured times."""
+    if measured.joules is not None:
+        return measured.joules
+    busy = _core_seconds(plan, measured.spans)
+    return sum(energy.joules(p, busy[p.name], measured.p50_s) for p in _used(plan))
+
+
+def dollars_seen(plan: Plan, measured: Measured) -> float:
+    """The price of the processors for as long as a request has them."""
+    return sum(price.dollars(processor, measured.p50_s) for processor in _used(plan))
 
 
 def error_text(error: float) -> str:
@@ -60,3 +96,18 @@ def error_text(error: float) -> str:
     if error == 0:
         return "equal"
     return "differs" if error == float("inf") else f"{error:.1e}"
+
+
+def _used(plan: Plan) -> list[Processor]:
+    devices = {choice.device for choice in plan.choices.values() if choice.device != CONTROL}
+    names = {plan.machine.device(device).processor for device in devices}
+    return [processor for processor in plan.machine.processors if processor.name in names]
+
+
+def _core_seconds(plan: Plan, spans: Sequence[Span]) -> dict[str, float]:
+    """By processor: the time of every node, times the cores that it was given."""
+    busy = {processor.name: 0.0 for processor in _used(plan)}
+    for span in spans:
+        if span.device:
+            busy[span.processor] += (span.end_s - span.start_s) * plan.choices[span.path].variant.threads
+    return busy

@@ -49,25 +49,18 @@ def measured_bars(plan: Plan, spans: Sequence[Span]) -> list[Bar]:
     if not spans:
         return []
     origin = min(span.start_s for span in spans)
-    outer, inner = [], []
+    outer: list[Bar] = []
+    inner: list[Bar] = []
     threads: dict[int, str] = {}
     for span in sorted(spans, key=lambda one: one.start_s):
         nested = "/" in span.path
         if nested and not span.device:
             continue  # a map inside a branch: its nodes are shown, and it would lie under them
-        row = (
-            f"inside, {threads.setdefault(span.thread, f'thread {len(threads) + 1}')}" if nested else "nodes"
-        )
-        choice = plan.choices.get(span.path)
-        bar = Bar(
-            span.path,
-            span.device,
-            row,
-            span.start_s - origin,
-            span.end_s - origin,
-            "" if choice is None else str(choice),
-        )
-        (inner if nested else outer).append(bar)
+        thread = threads.setdefault(span.thread, f"thread {len(threads) + 1}")
+        row = f"inside, {thread}" if nested else "nodes"
+        start_s, end_s = span.start_s - origin, span.end_s - origin
+        detail = str(plan.choices.get(span.path, ""))
+        (inner if nested else outer).append(Bar(span.path, span.device, row, start_s, end_s, detail))
     return [*pack(outer), *pack(inner)]
 
 
@@ -135,7 +128,7 @@ def figure(title: str, bars: Sequence[Bar], colours: Mapping[str, str], until_s:
         },
         "yaxis": {"categoryorder": "array", "categoryarray": rows[::-1], "automargin": True},
         "showlegend": False,
-        "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1c2430"},
+        "font": {"family": "system-ui, Roboto, DejaVu Sans, sans-serif", "size": 12, "color": "#1c2430"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "#f6f8fb",
     }

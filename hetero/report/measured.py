@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.arguments import Args
+from hetero.cost.energy import counter
 
 if TYPE_CHECKING:
     from hetero.plans import Plan
@@ -22,11 +23,13 @@ __all__ = ["Measured", "measure", "throughput"]
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Warm runs of one request at a time, in seconds. ``nodes`` is each node's time for a request, over all its calls
-    (the median over requests); ``spans`` are those of the run of median length."""
+    (the median over requests); ``spans`` are those of the run of median length. ``joules`` is what hardware counters
+    say of a request, where there are any."""
 
     runs_s: tuple[float, ...]
     nodes: Mapping[str, float]
     spans: tuple[Span, ...]
+    joules: float | None = None
 
     @property
     def p50_s(self) -> float:
@@ -43,6 +46,9 @@ def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.
     plan(*call)
     was_tracing, session.tracing = session.tracing, True
     traced: list[tuple[float, tuple[Span, ...]]] = []
+    meter = counter()
+    if meter is not None:
+        meter.begin()
     try:
         give_up = time.perf_counter() + budget_s
         while len(traced) < runs and (not traced or time.perf_counter() < give_up):
@@ -52,6 +58,7 @@ def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.
             traced.append((took_s, tuple(span for span in session.trace if span.start_s >= started)))
     finally:
         session.tracing = was_tracing
+    joules = None if meter is None else meter.end()
     by_length = sorted(traced, key=lambda one: one[0])
     per_run = [_seconds_of_nodes(spans) for _, spans in traced]
     paths = dict.fromkeys(path for seconds in per_run for path in seconds)
@@ -59,6 +66,7 @@ def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.
         runs_s=tuple(took_s for took_s, _ in traced),
         nodes={path: median(seconds.get(path, 0.0) for seconds in per_run) for path in paths},
         spans=by_length[(len(by_length) - 1) // 2][1],
+        joules=None if joules is None else joules / len(traced),
     )
 
 

@@ -19,6 +19,7 @@ __all__ = ["placement_svg"]
 MARGIN = 8.0
 NAME_LETTERS = 22
 DETAIL_LETTERS = 27
+BEND = 22.0
 
 
 def placement_svg(plan: Plan, colours: Mapping[str, str], measured: Mapping[str, float]) -> str:
@@ -73,18 +74,24 @@ def _node(plan: Plan, box: Box, colours: Mapping[str, str], measured: Mapping[st
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="6" '
         f'fill="#ffffff" stroke="{colour}" stroke-width="1.5"/>'
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="7" height="{box.height:.1f}" rx="3" fill="{colour}"/>'
-        f'<text x="{box.x + 16:.1f}" y="{box.y + 19:.1f}" class="name">{escape(_cut(name, NAME_LETTERS))}</text>'
-        f'<text x="{box.x + 16:.1f}" y="{box.y + 35:.1f}" class="detail">{escape(_cut(detail, DETAIL_LETTERS))}</text>'
+        f'<text x="{box.x + 16:.1f}" y="{box.y + 18:.1f}" class="name">{escape(_cut(name, NAME_LETTERS))}</text>'
+        f'<text x="{box.x + 16:.1f}" y="{box.y + 33:.1f}" class="detail">{escape(_cut(detail, DETAIL_LETTERS))}</text>'
         "</g>"
     )
 
 
 def _edge(edge: Edge) -> str:
-    middle = (edge.y1 + edge.y2) / 2
-    return (
-        f'<path d="M{edge.x1:.1f} {edge.y1:.1f} C{edge.x1:.1f} {middle:.1f} {edge.x2:.1f} {middle:.1f} '
-        f'{edge.x2:.1f} {edge.y2:.1f}" fill="none" stroke="#7b8794" stroke-width="1.2" marker-end="url(#tip)"/>'
-    )
+    x1, y1, x2, y2 = edge.x1, edge.y1, edge.x2, edge.y2
+    if edge.past_x is None:
+        middle = (y1 + y2) / 2
+        way = f"M{x1:.1f} {y1:.1f} C{x1:.1f} {middle:.1f} {x2:.1f} {middle:.1f} {x2:.1f} {y2:.1f}"
+    else:
+        x = edge.past_x
+        way = (
+            f"M{x1:.1f} {y1:.1f} C{x1:.1f} {y1 + BEND:.1f} {x:.1f} {y1:.1f} {x:.1f} {y1 + BEND:.1f} "
+            f"L{x:.1f} {y2 - BEND:.1f} C{x:.1f} {y2:.1f} {x2:.1f} {y2 - BEND:.1f} {x2:.1f} {y2:.1f}"
+        )
+    return f'<path d="{way}" fill="none" stroke="#7b8794" stroke-width="1.2" marker-end="url(#tip)"/>'
 
 
 def _cut(text: str, letters: int) -> str:

@@ -10,9 +10,9 @@ its stages in threads, in processes or in actors without looking inside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from hetero.device import Variant
 from hetero.graph import Const
@@ -38,6 +38,7 @@ __all__ = [
     "Tree",
     "blocks",
     "calls",
+    "evaluate",
     "render",
     "slots_of",
 ]
@@ -218,6 +219,22 @@ def slots_of(tree: Tree) -> Iterator[Slot]:
     elif isinstance(tree, Gather):
         for item in tree.items:
             yield from slots_of(item)
+
+
+def evaluate(tree: Tree, slots: Mapping[Slot, Any]) -> Any:
+    """The value of a tree.
+
+    >>> evaluate(Gather("tuple", (Take(3), Const(1))), {3: "a"})
+    ('a', 1)
+    """
+    if isinstance(tree, Take):
+        return slots[tree.slot]
+    if isinstance(tree, Const):
+        return tree.value
+    items = [evaluate(item, slots) for item in tree.items]
+    if tree.type == "dict":
+        return dict(zip(tree.keys, items, strict=True))
+    return tuple(items) if tree.type == "tuple" else items
 
 
 def calls(block: Block) -> Iterator[Call]:

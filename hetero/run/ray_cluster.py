@@ -7,7 +7,6 @@ supervises its actors: a dead one is made again, elsewhere if its node is gone, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,8 @@ from hetero.run.dispatch import Dispatcher
 from hetero.run.events import Event, EventLog
 from hetero.run.flight import Done, Flight
 from hetero.run.legs import split
-from hetero.run.program import Program, Slot
+from hetero.run.program import Program, Recv, Slot, evaluate
+from hetero.run.ray_actor import Site, first_line
 from hetero.run.ray_connection import connect, release
 from hetero.run.ray_machine import machine_from_ray
 from hetero.run.timing import NodeStats
@@ -25,24 +25,14 @@ from hetero.run.trace import Span
 from hetero.run.workshop import threads_of
 from hetero.values import nbytes_of
 
-__all__ = ["RayExecutor", "machine_from_ray", "needs_of"]
+__all__ = ["RayExecutor", "machine_from_ray"]
 
-OPEN_PATIENCE_S = 180.0
-HEALTH_PATIENCE_S = 30.0
+ANSWER_PATIENCE_S = 30.0
 CLOSE_PATIENCE_S = 5.0
-CALLS_AT_ONCE = 64
+CALLERS = 64
+"""The most requests in flight; each is waited for by a thread."""
 STORE_NBYTES = 100_000
-"""From this size on an input goes into the object store once; smaller ones travel inside the calls that take them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What Ray must keep free for a site's actor, and the node where it belongs."""
-
-    node_id: str
-    cpus: float
-    gpus: float
-    resources: Mapping[str, float]
+"""From this size on an input goes into the object store once; a smaller one travels in the calls that take it."""
 
 
 class RayExecutor:
@@ -57,16 +47,16 @@ class RayExecutor:
         connect(address)
         self.program = program
         self.parallel = max(sum(threads_of(program.stages, machine).values()), 2)
-        self._machine = machine
         self._legs = split(program)
+        self._results = [item.slot for item in program.finish.body if isinstance(item, Recv)]
         self._log = EventLog()
         self._tracing = False
-        self._callers = Dispatcher("ray", CALLS_AT_ONCE, min(2 * self.parallel, CALLS_AT_ONCE))
-        self._sites: dict[str, _Site] = {}
+        self._callers = Dispatcher("ray", CALLERS, min(2 * self.parallel, CALLERS))
+        self._sites: dict[str, Site] = {}
         try:
             for site in dict.fromkeys(leg.site for leg in self._legs):
                 legs = {i: leg for i, leg in enumerate(self._legs) if leg.site == site}
-                self._sites[site] = _Site(site, legs, machine, self._log)
+                self._sites[site] = Site(site, legs, machine, self._log)
         except BaseException:
             self.close()
             raise
@@ -76,41 +66,49 @@ class RayExecutor:
 
         Raises:
             NodeError: a node raised.
-            WorkerError: an actor died under it; the actor has been made again.
+            WorkerError: an actor died under the request; it has been made again.
         """
         import ray
+
+        from hetero.run.ray_site import NodeFailedError
 
         actors = {name: site.actor for name, site in self._sites.items()}
         try:
             return self._request(values, actors)
         except ray.exceptions.RayTaskError as error:
-            raise _explained(error) from error
-        except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
+            if not isinstance(error.cause, NodeFailedError):
+                raise
+            failed = error.cause.error()
+            raise failed from failed.__cause__
+        except ray.exceptions.RayError as error:
             for name, actor in actors.items():
                 self._sites[name].repair(actor)
-            raise WorkerError(f"the cluster lost a request of {self.program.name!r}: {_first_line(error)}") from error
+            raise WorkerError(
+                f"the cluster lost a request of {self.program.name!r}: {first_line(error)}"
+            ) from error
 
     def _request(self, values: Sequence[Any], actors: Mapping[str, Any]) -> Any:
-        """Start all legs at once: Ray lets each wait for the references that it takes."""
+        """Start all legs at once: Ray lets each one wait for the references that it takes."""
         import ray
 
-        held: dict[Slot, Any] = {}
+        from hetero.run.ray_site import own_copy
+
+        slots: dict[Slot, Any] = {}
         for slot, value in zip(self.program.inputs, values, strict=True):
-            held[slot] = ray.put(value) if nbytes_of(value) > STORE_NBYTES else value
-        waited = []
+            slots[slot] = ray.put(value) if nbytes_of(value) >= STORE_NBYTES else value
+        silent = []
         for i, leg in enumerate(self._legs):
             run = actors[leg.site].run.options(num_returns=max(len(leg.gives), 1))
-            refs = run.remote(i, *(held[slot] for slot in leg.takes))
+            refs = run.remote(i, *(slots[slot] for slot in leg.takes))
             if leg.gives:
-                held.update(zip(leg.gives, refs if len(leg.gives) > 1 else [refs], strict=True))
+                slots.update(zip(leg.gives, refs if len(leg.gives) > 1 else [refs], strict=True))
             else:  # nobody takes anything from it, but its nodes are to have run
-                waited.append(refs)
-        wanted = [item.slot for item in self.program.finish.body if isinstance(item, RECEIVED)]
-        refs = [held[slot] for slot in wanted if isinstance(held[slot], ray.ObjectRef)]
-        found = ray.get([*refs, *waited])
-        results = dict(zip([s for s in wanted if isinstance(held[s], ray.ObjectRef)], found, strict=False))
-        assert self.program.finish.result is not None, "a program has a result"
-        return _value(self.program.finish.result, held | results)
+                silent.append(refs)
+        coming = [slot for slot in self._results if isinstance(slots[slot], ray.ObjectRef)]
+        found = ray.get([*(slots[slot] for slot in coming), *silent])
+        slots.update(zip(coming, map(own_copy, found), strict=False))
+        assert self.program.finish.result is not None, "what finishes a program returns its result"
+        return evaluate(self.program.finish.result, slots)
 
     def launch(self, values: Sequence[Any], done: Done) -> Flight:
         """Start a request; ``done`` is told once, in a thread of this executor."""
@@ -134,11 +132,13 @@ class RayExecutor:
     @tracing.setter
     def tracing(self, on: bool) -> None:
         self._tracing = on
-        self._ask(lambda actor: actor.set_tracing.remote(on))
+        for site in self._sites.values():
+            site.trace(on)
 
     def stats(self) -> dict[str, NodeStats]:
         """Of the actors that live: one that died took its figures with it."""
-        return {path: found for stats in self._ask(lambda actor: actor.stats.remote()) for path, found in stats.items()}
+        answers = self._ask(lambda actor: actor.stats.remote())
+        return {path: found for stats in answers for path, found in stats.items()}
 
     def spans(self) -> list[Span]:
         """Times are each computer's own: clocks of different nodes are not compared."""
@@ -158,12 +158,13 @@ class RayExecutor:
         release()
 
     def _ask(self, call: Callable[[Any], Any]) -> list[Any]:
+        """The answers of the actors that live."""
         import ray
 
         answers = []
-        for site in self._sites.values():
+        for name, site in self._sites.items():
             try:
-                answers.append(ray.get(call(site.actor), timeout=HEALTH_PATIENCE_S))
+                answers.append(ray.get(call(site.actor), timeout=ANSWER_PATIENCE_S))
             except ray.exceptions.RayActorError as error:
-                self._log.add("lost", site.name or "driver", _first_line(error))
+                self._log.add("lost", name or "driver", first_line(error))
         return answers

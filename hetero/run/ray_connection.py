@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from hetero.errors import MissingExtraError, UnavailableError
 
-__all__ = ["connect", "connected", "release"]
+__all__ = ["connect", "connected", "living_nodes", "release"]
 
 _lock = threading.Lock()
 _users = 0
@@ -50,6 +51,14 @@ def release() -> None:
         if not _users and _ours:
             _ours = False
             ray.shutdown()
+
+
+def living_nodes() -> list[dict[str, Any]]:
+    """The nodes of the cluster as Ray describes them, without those that are lost."""
+    import ray
+
+    nodes: Any = ray.nodes  # Ray does not annotate it
+    return [node for node in nodes() if node["Alive"]]
 
 
 @contextmanager

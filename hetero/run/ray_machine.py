@@ -11,7 +11,7 @@ from typing import Any
 
 from hetero.errors import UnavailableError
 from hetero.machine import Link, Machine, Processor
-from hetero.run.ray_connection import connected
+from hetero.run.ray_connection import connected, living_nodes
 from hetero.run.sites import HOST_SPACE, at_site
 
 __all__ = ["NodeFacts", "assemble", "machine_from_ray"]
@@ -43,7 +43,7 @@ def machine_from_ray(address: str | None = None) -> Machine:
         import ray
 
         own = ray.get_runtime_context().get_node_id()
-        alive = [node for node in ray.nodes() if node["Alive"]]
+        alive = living_nodes()
         alive.sort(key=lambda node: (node["NodeID"] != own, node["NodeManagerAddress"], node["NodeID"]))
         probes = [_probe(node["NodeID"], node["Resources"]) for node in alive]
         try:
@@ -129,7 +129,9 @@ def _between(
         measured = following[a] == b
         latency_s, bytes_per_s = ring[sites.index(a)] if measured else usual
         ways = [
-            inside.get((at_site(a, from_space), at_site(a, HOST_SPACE))) if from_space != HOST_SPACE else None,
+            inside.get((at_site(a, from_space), at_site(a, HOST_SPACE)))
+            if from_space != HOST_SPACE
+            else None,
             inside.get((at_site(b, HOST_SPACE), at_site(b, to_space))) if to_space != HOST_SPACE else None,
         ]
         steps = [way for way in ways if way is not None]

@@ -21,10 +21,10 @@ from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
 from hetero.run.workshop import Workshop
 
-__all__ = ["NodeFailed", "SiteHost", "own_copy"]
+__all__ = ["NodeFailedError", "SiteHost", "own_copy"]
 
 
-class NodeFailed(Exception):
+class NodeFailedError(Exception):
     """A node's error on its way to the driver: Ray's own transport would drop its cause."""
 
     def __init__(self, node: str, message: str, cause: bytes, text: str) -> None:
@@ -32,7 +32,7 @@ class NodeFailed(Exception):
         self.node, self.message, self.cause, self.text = node, message, cause, text
 
     @classmethod
-    def of(cls, error: NodeError) -> NodeFailed:
+    def of(cls, error: NodeError) -> NodeFailedError:
         import cloudpickle  # a user's exception class may live in a notebook
 
         cause = error.__cause__ or error
@@ -43,11 +43,11 @@ class NodeFailed(Exception):
             data = pickle.dumps(DeviceError(f"{type(cause).__name__}: {cause}"))
         return cls(error.node, error.message, data, text)
 
-    def error(self, site: str) -> NodeError:
+    def error(self) -> NodeError:
         """The error as the driver raises it."""
         found = NodeError(self.node, self.message)
         cause: BaseException = pickle.loads(self.cause)  # from a process of our own session
-        cause.add_note(f"on site {site!r} of the cluster:\n{self.text}")
+        cause.add_note(f"on the cluster:\n{self.text}")
         found.__cause__ = cause
         return found
 
@@ -68,7 +68,8 @@ class SiteHost:
         builds = next(iter(legs.values())).program.builds
         self._workshop = Workshop(stages, builds, machine, _open_local)
         self._legs = {
-            number: LocalExecutor(leg.program, machine, workshop=self._workshop) for number, leg in legs.items()
+            number: LocalExecutor(leg.program, machine, workshop=self._workshop)
+            for number, leg in legs.items()
         }
 
     def run(self, leg: int, *values: Any) -> Any:
@@ -76,7 +77,7 @@ class SiteHost:
         try:
             given = self._legs[leg].run([own_copy(value) for value in values])
         except NodeError as error:
-            raise NodeFailed.of(error) from None
+            raise NodeFailedError.of(error) from None
         if len(given) == 1:
             return given[0]
         return given or None

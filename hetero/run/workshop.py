@@ -18,7 +18,7 @@ from hetero.run.team import Team
 from hetero.run.timing import NodeStats, Recorder
 from hetero.run.trace import Span
 
-__all__ = ["Workshop"]
+__all__ = ["Workshop", "threads_of"]
 
 CLOSE_PATIENCE_S = 5.0
 HELPERS = 64
@@ -46,7 +46,7 @@ class Workshop:
         self._recorder = Recorder(_places(found, builds, machine))
         self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
         self._book = CodeBook(self._binding)
-        self.threads = _threads(stages, machine)
+        self.threads = threads_of(stages, machine)
         """How many stages can run at once, by processor."""
         self._dispatchers = {
             name: Dispatcher(name, machine.processor(name).cores, count)
@@ -140,7 +140,8 @@ class _Binding:
         }
 
 
-def _threads(stages: Sequence[Stage], machine: Machine) -> dict[str, int]:
+def threads_of(stages: Sequence[Stage], machine: Machine) -> dict[str, int]:
+    """How many stages can run at once on each processor: as many of its narrowest ones as it has cores for."""
     narrowest: dict[str, int] = {}
     for stage in stages:
         processor, cores = stage.lane.processor, max(stage.cores, 1)

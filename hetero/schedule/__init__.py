@@ -14,6 +14,7 @@ needs them. The functions `solve` and `verify` have the names of their modules o
 imported here eagerly so that these names always mean the functions.
 """
 
+from hetero.schedule.frontier import Frontier, frontier
 from hetero.schedule.problem import Edge, Limits, Link, Option, Problem, Processor, Task
 from hetero.schedule.schedule import Placement, Schedule
 from hetero.schedule.solve import solve
@@ -21,6 +22,7 @@ from hetero.schedule.verify import verify, violations
 
 __all__ = [
     "Edge",
+    "Frontier",
     "Limits",
     "Link",
     "Option",
@@ -29,6 +31,7 @@ __all__ = [
     "Processor",
     "Schedule",
     "Task",
+    "frontier",
     "solve",
     "verify",
     "violations",

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from hetero.errors import ProblemError
-from hetero.schedule.exact import Effort
+from hetero.schedule.effort import Effort
 
 __all__ = ["SECONDS_PER_STEP", "Budget"]
 

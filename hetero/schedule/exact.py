@@ -15,26 +15,18 @@ import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats, Ints
 from hetero.schedule.draft import Draft, start_in_order
+from hetero.schedule.effort import Effort
 from hetero.schedule.problem import Limits
-from hetero.schedule.ticks import Ticks, ticks_for
+from hetero.schedule.ticks import Ticks, all_delays, ticks_for, time_ticks
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
-__all__ = ["Effort", "Outcome", "least_overflow", "minimise_makespan", "minimise_period", "minimise_sum"]
+__all__ = ["Outcome", "least_overflow", "minimise_makespan", "minimise_period", "minimise_sum"]
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How long a solver may work: wall-clock seconds, or deterministic steps that a rerun repeats."""
-
-    seconds: float
-    deterministic: float | None = None
-    seed: int = 0
-
-    @property
-    def workers(self) -> int:
-        return 1 if self.deterministic is not None else 2
+LEAST_SECONDS = 0.15
+"""Where nothing valid is known yet, a budget that is spent must not keep a tiny problem from being solved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +108,7 @@ def minimise_period(
     timed = limits.seconds is not None
     model = _timed_model(arrays, limits, horizon_s) if timed else _untimed_model(arrays, limits)
     share = arrays.seconds * arrays.cores / arrays.capacity[arrays.processor]
-    transfers = _all_delays(arrays, with_latency=False)
+    transfers = all_delays(arrays, with_latency=False)
     most = (
         _largest_sum(arrays, share) + float(transfers[np.isfinite(transfers)].max(initial=0)) * arrays.edges
     )
@@ -194,7 +186,7 @@ def _timed_model(arrays: Arrays, limits: Limits, horizon_s: float) -> _Model:
     if limits.seconds is not None:
         horizon_s = min(horizon_s, limits.seconds)
     model = _untimed_model(arrays, limits)
-    model.ticks = ticks_for(np.concatenate([arrays.seconds, _all_delays(arrays)]), horizon_s)
+    model.ticks = time_ticks(arrays, horizon_s)
     horizon = model.ticks.at_most(horizon_s)
     model.start = [model.cp.new_int_var(0, horizon, f"start{task}") for task in range(arrays.tasks)]
     model.end = [model.cp.new_int_var(0, horizon, f"end{task}") for task in range(arrays.tasks)]
@@ -204,13 +196,6 @@ def _timed_model(arrays: Arrays, limits: Limits, horizon_s: float) -> _Model:
     for end in model.end:
         model.cp.add(end <= model.makespan)
     return model
-
-
-def _all_delays(arrays: Arrays, *, with_latency: bool = True) -> Floats:
-    """Every transfer time that can occur."""
-    latency = arrays.latency if with_latency else np.zeros_like(arrays.latency)
-    sizes = np.unique(arrays.nbytes[arrays.nbytes > 0])
-    return np.concatenate([[0.0], *((latency + size / arrays.rate).ravel() for size in sizes)])
 
 
 def _add_intervals(model: _Model) -> None:
@@ -387,7 +372,7 @@ def _solve(model: _Model, effort: Effort, method: str, *, unit: Ticks) -> Outcom
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = effort.workers
     solver.parameters.random_seed = effort.seed
-    solver.parameters.max_time_in_seconds = max(0.01, effort.seconds)
+    solver.parameters.max_time_in_seconds = max(LEAST_SECONDS, effort.seconds)
     if effort.deterministic is not None:
         solver.parameters.max_deterministic_time = effort.deterministic
     status = solver.solve(model.cp)

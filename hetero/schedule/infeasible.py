@@ -86,7 +86,8 @@ def _fastest(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
     if bound < draft.makespan_s * (1 - 1e-9):
         best += f" (proven: not under {bound:g} s)"
     over = draft.makespan_s - limits.seconds
-    yield f"the shortest schedule takes {best}, {over:g} s over the limit of {limits.seconds:g}"
+    if over > 0:
+        yield f"the shortest schedule takes {best}, {over:g} s over the limit of {limits.seconds:g}"
 
 
 def _stated(problem: Problem, limits: Limits) -> Iterator[str]:

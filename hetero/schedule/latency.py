@@ -16,23 +16,37 @@ from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import quick_bound
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
+from hetero.schedule.effort import Effort
 from hetero.schedule.infeasible import explain
 from hetero.schedule.list_scheduling import portfolio
+from hetero.schedule.load_bounds import load_bound
+from hetero.schedule.pooling import pooled
 from hetero.schedule.problem import Limits, Problem
+from hetero.schedule.ticks import time_ticks
 
 __all__ = ["shortest"]
 
 SEARCH_FROM_TASKS = 30
 """Below, CP-SAT alone is faster than loading Numba."""
 
-SEARCH_SHARE = 0.4
+TURNS = ((0.05, 0.15), (0.5, 1.0))
+"""Shares of the time that is left for local search, then CP-SAT: a short turn each, which is enough for
+most problems, then a long one."""
+
+EXACT_UP_TO_SIZE = 6000
+"""Beyond so many transfer constraints CP-SAT is still presolving when the budget ends."""
+
 ITERATIONS_PER_STEP = 10
 FIRST_ROUND_STEPS = 50
 
 
 def shortest(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> tuple[Draft, float]:
     """The best draft found within limits, and a bound on its makespan."""
-    return _Solve(problem, arrays, limits, budget).run()
+    pool = pooled(arrays) if limits.memory_bytes is None else None
+    if pool is None:
+        return _Solve(problem, arrays, limits, budget).run()
+    draft, bound = _Solve(problem, pool.arrays, limits, budget).run()
+    return pool.unpool(draft), bound
 
 
 def met(value: float, bound: float) -> bool:
@@ -50,6 +64,7 @@ class _Solve:
             raise InfeasibleError(explain(problem, arrays, limits))
         self._best: Draft | None = next(iter(portfolio(arrays, limits)), None)
         self._impossible = False
+        self._raise_bound(load_bound(arrays, fit=False))
 
     def run(self) -> tuple[Draft, float]:
         if self._budget.steps is None:
@@ -58,25 +73,30 @@ class _Solve:
             self._in_steps(self._budget.steps)
         best, limit = self._best, self._limits.seconds
         if best is None or (limit is not None and best.makespan_s > limit * (1 + 1e-9)):
-            raise InfeasibleError(
-                explain(self._problem, self._arrays, self._limits, proven=self._impossible)
-            )
+            raise InfeasibleError(explain(self._problem, self._arrays, self._limits, proven=self._impossible))
         return best, min(self._bound, best.makespan_s)
 
     def _by_the_clock(self) -> None:
         if self._done or (self._budget.left == 0 and self._valid):
             return
+        turns: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
         if self._arrays.tasks >= SEARCH_FROM_TASKS:
-            self._search(time.perf_counter() + SEARCH_SHARE * self._budget.left)
-        if not self._done:
-            self._exact(None)
+            self._raise_bound(load_bound(self._arrays))
+            turns = TURNS if _model_size(self._arrays) <= EXACT_UP_TO_SIZE else ((1.0, 0.0),)
+        for search_share, exact_share in turns:
+            if search_share > 0 and not self._done:
+                self._search(time.perf_counter() + search_share * self._budget.left)
+            if not self._done and (exact_share > 0 or not self._valid):
+                self._exact(self._budget.effort(exact_share))
 
     def _in_steps(self, steps: int) -> None:
         size = FIRST_ROUND_STEPS
         if steps == 0 and not self._valid:
-            self._exact(FIRST_ROUND_STEPS)
+            self._exact_steps(FIRST_ROUND_STEPS)
+        if steps > 0 and not self._done and self._arrays.tasks >= SEARCH_FROM_TASKS:
+            self._raise_bound(load_bound(self._arrays))
         while steps > 0 and not self._done:
-            for method in (self._search_steps, self._exact):
+            for method in (self._search_steps, self._exact_steps):
                 turn = min(steps, size)
                 if turn > 0 and not self._done:
                     method(turn)
@@ -118,21 +138,35 @@ class _Solve:
             search.iterate(steps * ITERATIONS_PER_STEP, self._bound)
             self._keep(search.best)
 
-    def _exact(self, steps: int | None) -> None:
+    def _exact_steps(self, steps: int) -> None:
+        self._exact(replace(self._budget, steps=steps).effort())
+
+    def _exact(self, effort: Effort) -> None:
         from hetero.schedule.exact import minimise_makespan
 
-        budget = self._budget if steps is None else replace(self._budget, steps=steps)
         outcome = minimise_makespan(
             self._arrays,
             self._limits,
             incumbent=self._best,
             horizon_s=worst_case(self._arrays) if self._best is None else self._best.makespan_s,
             lower_s=self._bound,
-            effort=budget.effort(),
+            effort=effort,
         )
         self._keep(outcome.draft)
         self._impossible = outcome.infeasible
-        self._bound = max(self._bound, outcome.bound)
+        self._raise_bound(outcome.bound)
+
+    def _raise_bound(self, bound: float) -> None:
+        """Where all times are multiples of one tick, so is every makespan, and the bound may be too."""
+        if self._best is not None and bound > 0:
+            ticks = time_ticks(self._arrays, max(bound, self._best.makespan_s))
+            if ticks.exact:
+                bound = ticks.value(ticks.at_least(bound))
+        self._bound = max(self._bound, bound)
+
+
+def _model_size(arrays: Arrays) -> int:
+    return int((arrays.nbytes > 0).sum()) * arrays.processors + arrays.options
 
 
 def worst_case(arrays: Arrays) -> float:

@@ -143,7 +143,9 @@ def _lanes_of(arrays: Arrays, graph: Graph, begin: Draft) -> tuple[Ints, Ints, I
         if arrays.seconds[option] == 0:
             continue
         place = int(arrays.processor[option])
-        mine = min(range(int(graph.lane_first[place]), int(graph.lane_first[place + 1])), key=free_s.__getitem__)
+        mine = min(
+            range(int(graph.lane_first[place]), int(graph.lane_first[place + 1])), key=free_s.__getitem__
+        )
         lane[task], before[task] = mine, last[mine]
         if last[mine] >= 0:
             after[last[mine]] = task

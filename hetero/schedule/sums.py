@@ -9,7 +9,6 @@ from hetero.schedule.arrays import Arrays, Floats
 from hetero.schedule.bounds import SAFETY
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
-from hetero.schedule.infeasible import explain
 from hetero.schedule.latency import shortest, worst_case
 from hetero.schedule.list_scheduling import fixed_options
 from hetero.schedule.problem import Limits, Problem
@@ -54,15 +53,17 @@ def _coupled(
 ) -> tuple[Draft, float]:
     from hetero.schedule.exact import minimise_sum
 
+    # Raises where nothing fits, and else is what a solver that runs out of time falls back on.
+    valid, _ = shortest(problem, arrays, limits, budget.part(0.2))
     outcome = minimise_sum(
-        arrays, limits, quantity, incumbent=None, horizon_s=worst_case(arrays), effort=budget.effort(0.7)
+        arrays, limits, quantity, incumbent=valid, horizon_s=worst_case(arrays), effort=budget.effort(0.7)
     )
-    if outcome.draft is None:
-        raise InfeasibleError(explain(problem, arrays, limits, proven=outcome.infeasible))
-    chosen = arrays.only(np.isin(np.arange(arrays.options), outcome.draft.option))
-    draft = outcome.draft
+    draft = outcome.draft or valid
+    if quantity[valid.option].sum() < quantity[draft.option].sum():
+        draft = valid
+    chosen = arrays.only(np.isin(np.arange(arrays.options), draft.option))
     if limits.seconds is None:
-        draft = fixed_options(arrays, outcome.draft.option.tolist(), outcome.draft.method)
+        draft = fixed_options(arrays, draft.option.tolist(), draft.method)
     shorter, _ = shortest(problem, chosen, Limits(), budget)
     if shorter.makespan_s < draft.makespan_s:
         draft = _in(arrays, chosen, shorter)

@@ -29,10 +29,6 @@ __all__ = ["Graph", "State", "search"]
 NOWHERE = -1
 ITERATION, IMPROVED, RANDOM, KICKS, VAIN_KICKS = range(5)  # of State.counters
 
-# Called from compiled code only: without the wrappers that unpack 40 arrays from Python objects, which
-# would take most of the time to compile.
-inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
 
 class Graph(NamedTuple):
     """What does not change: k options, p processors, both directions of the edges as contiguous rows."""
@@ -84,21 +80,23 @@ class State(NamedTuple):
     makespans: Floats  # best
 
 
-@njit(inline="always", no_cpython_wrapper=True)
+@njit(cache=True, inline="always")
 def _transfer(graph: Graph, nbytes: float, here: int, there: int) -> float:
     if here == there or nbytes == 0.0:
         return 0.0
-    return graph.latency[here, there] + nbytes / graph.rate[here, there]
+    delay: float = graph.latency[here, there] + nbytes / graph.rate[here, there]
+    return delay
 
 
-@inner
+@njit(cache=True)
 def _random(state: State, below: int) -> int:
     """A number from 0 to below - 1 (a 31-bit linear congruence, so that runs repeat everywhere)."""
     state.counters[RANDOM] = (state.counters[RANDOM] * 1103515245 + 12345) & 0x7FFFFFFF
-    return (state.counters[RANDOM] >> 8) % below
+    number: int = (state.counters[RANDOM] >> 8) % below
+    return number
 
 
-@inner
+@njit(cache=True)
 def _head(graph: Graph, state: State, task: int, place: int) -> float:
     """When the inputs of a task have arrived on a processor."""
     ready = 0.0
@@ -111,7 +109,7 @@ def _head(graph: Graph, state: State, task: int, place: int) -> float:
     return ready
 
 
-@inner
+@njit(cache=True)
 def _tail(graph: Graph, state: State, task: int, place: int) -> float:
     """The longest way from the end of a task on a processor to the end of the graph, its lane aside."""
     longest = 0.0
@@ -124,7 +122,7 @@ def _tail(graph: Graph, state: State, task: int, place: int) -> float:
     return longest
 
 
-@inner
+@njit(cache=True)
 def _evaluate(graph: Graph, state: State) -> float:
     """Order the tasks, compute heads and tails, and return the makespan."""
     tasks = len(state.option)
@@ -171,7 +169,7 @@ def _evaluate(graph: Graph, state: State) -> float:
     return makespan
 
 
-@inner
+@njit(cache=True)
 def _critical_path(graph: Graph, state: State, makespan: float) -> int:
     """Write one critical path, drawn at random, to `state.path`; return its length."""
     slack = 1e-9 * makespan
@@ -206,7 +204,7 @@ def _critical_path(graph: Graph, state: State, makespan: float) -> int:
     return count
 
 
-@inner
+@njit(cache=True)
 def _take_out(graph: Graph, state: State, moved: int) -> None:
     """Heads and tails as they were if `moved` were in no lane, took no time and were nowhere."""
     tasks = len(state.option)
@@ -256,7 +254,7 @@ def _take_out(graph: Graph, state: State, moved: int) -> None:
         state.tail_without[task] = longest
 
 
-@inner
+@njit(cache=True)
 def _new_bytes(graph: Graph, state: State, task: int, option: int) -> float:
     """What choosing `option` instead of the present one adds on its processor."""
     old, key = state.option[task], graph.key[option]
@@ -274,7 +272,7 @@ def _new_bytes(graph: Graph, state: State, task: int, option: int) -> float:
     return added
 
 
-@inner
+@njit(cache=True)
 def _fits(graph: Graph, state: State, task: int, option: int) -> bool:
     old = state.option[task]
     if old == option:
@@ -300,7 +298,7 @@ def _fits(graph: Graph, state: State, task: int, option: int) -> bool:
     return True
 
 
-@inner
+@njit(cache=True)
 def _account(graph: Graph, state: State, option: int, sign: int) -> None:
     """Add an option to the memory and the sums in use, or take it away."""
     key, nbytes = graph.key[option], graph.memory[option]
@@ -315,7 +313,7 @@ def _account(graph: Graph, state: State, option: int, sign: int) -> None:
         state.sums_used[row] += sign * graph.sums[row, option]
 
 
-@inner
+@njit(cache=True)
 def _move(graph: Graph, state: State, task: int, option: int, lane: int, before: int) -> None:
     """Take a task out of its lane and insert it after `before` (or first) in another."""
     left, right, old_lane = state.before[task], state.after[task], state.lane[task]
@@ -344,7 +342,7 @@ def _move(graph: Graph, state: State, task: int, option: int, lane: int, before:
         state.before[following] = task
 
 
-@inner
+@njit(cache=True)
 def _best_insertion(
     graph: Graph, state: State, task: int, cutoff: float, aspiration: float, drawn: bool
 ) -> tuple[float, int, int, int]:
@@ -440,7 +438,7 @@ def _best_insertion(
     return best, best_option, best_lane, best_before
 
 
-@inner
+@njit(cache=True)
 def _remember(graph: Graph, state: State, makespan: float) -> None:
     state.makespans[0] = makespan
     state.best_option[:] = state.option
@@ -448,7 +446,7 @@ def _remember(graph: Graph, state: State, makespan: float) -> None:
     state.best_lane[:] = state.lane
 
 
-@inner
+@njit(cache=True)
 def _return_to_best(graph: Graph, state: State) -> None:
     """Rebuild the lanes of the best schedule from its starts."""
     tasks = len(state.option)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetero.schedule.arrays import Floats, Ints
+from hetero.schedule.arrays import Arrays, Floats, Ints
 
-__all__ = ["Ticks", "ticks_for"]
+__all__ = ["Ticks", "all_delays", "ticks_for", "time_ticks"]
 
 EXACT_RANGE = 1 << 42
 ROUNDED_RANGE = 1 << 40
@@ -64,3 +64,15 @@ def ticks_for(values: Floats, largest: float) -> Ticks:
             common = int(np.gcd.reduce(whole.astype(np.int64)))
             return Ticks(scale / common, exact=True)
     return Ticks(ROUNDED_RANGE / largest, exact=False)
+
+
+def time_ticks(arrays: Arrays, horizon_s: float) -> Ticks:
+    """Ticks for every duration and transfer of a problem, up to a horizon."""
+    return ticks_for(np.concatenate([arrays.seconds, all_delays(arrays)]), horizon_s)
+
+
+def all_delays(arrays: Arrays, *, with_latency: bool = True) -> Floats:
+    """Every transfer time that can occur."""
+    latency = arrays.latency if with_latency else np.zeros_like(arrays.latency)
+    sizes = np.unique(arrays.nbytes[arrays.nbytes > 0])
+    return np.concatenate([[0.0], *((latency + size / arrays.rate).ravel() for size in sizes)])

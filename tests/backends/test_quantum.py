@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-from qiskit.circuit import Parameter, ParameterVector
-from qiskit.circuit.library import UnitaryGate
+from qiskit.circuit import Parameter, ParameterVector, Qubit
+from qiskit.circuit.library import PauliEvolutionGate, QFTGate, UnitaryGate
 from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 from scipy.stats import chisquare
@@ -145,6 +145,56 @@ def test_every_parametric_gate_is_bound_rightly(name: str) -> None:
     (expected,) = op.load()(sets)
     for where, variant in offers(op, sets):
         found = run(where, op, variant, sets)
+        assert np.abs(found - expected).max() < TOLERANCE[variant.precision], (where.info.name, variant)
+
+
+def prepared() -> QuantumCircuit:
+    circuit = QuantumCircuit(3)
+    circuit.initialize([0.6, 0, 0, 0.8j], [0, 2])
+    circuit.h(1)
+    circuit.cx(1, 0)
+    return circuit
+
+
+def delayed() -> QuantumCircuit:
+    circuit = QuantumCircuit([Qubit(), Qubit(), Qubit()], global_phase=0.3)
+    circuit.reset(0)
+    circuit.h(0)
+    circuit.delay(10, 0)
+    circuit.barrier()
+    circuit.cx(0, 1)
+    circuit.ry(0.4, 2)
+    return circuit
+
+
+def nested() -> QuantumCircuit:
+    inner = QuantumCircuit(2, name="inner")
+    inner.ry(0.4, 0)
+    inner.cx(0, 1)
+    middle = QuantumCircuit(2, name="middle")
+    middle.append(inner, [1, 0])
+    circuit = QuantumCircuit(3)
+    circuit.append(middle, [0, 2])
+    circuit.append(QFTGate(3), range(3))
+    return circuit
+
+
+def evolved() -> QuantumCircuit:
+    circuit = QuantumCircuit(3)
+    circuit.h([0, 1, 2])
+    hamiltonian = SparsePauliOp(["XXI", "IZZ", "YIX"], [0.3, 0.5, 0.7])
+    circuit.append(PauliEvolutionGate(hamiltonian, Parameter("t")), range(3))
+    return circuit
+
+
+@pytest.mark.parametrize("circuit", [prepared(), delayed(), nested(), evolved()])
+def test_what_qiskit_composes_means_the_same_everywhere(circuit: QuantumCircuit) -> None:
+    """State preparations, delays, qubits without registers, circuits in circuits, product formulas."""
+    op = CircuitOp.from_circuit(circuit, observables=["ZZX", "XIY", "IZZ"])
+    inputs = (np.array([[0.3], [1.4]]),) if op.inputs else ()
+    (expected,) = op.load()(*inputs)
+    for where, variant in offers(op, *inputs):
+        found = run(where, op, variant, *inputs)
         assert np.abs(found - expected).max() < TOLERANCE[variant.precision], (where.info.name, variant)
 
 

@@ -106,6 +106,35 @@ def test_objects_without_a_truth_value_are_compared_by_content() -> None:
     assert relative_l2(Vector(1, 2), Vector(1, 3)) == math.inf
 
 
+class Draw(list[float]):
+    """A draw of chance: near enough is equal."""
+
+    def hetero_difference(self, found: Any) -> float:
+        return 0.0 if abs(found[0] - self[0]) < 1 else 0.5
+
+
+def test_a_value_may_say_itself_what_its_difference_means() -> None:
+    """Also where it is nested, and only the reference is asked."""
+    assert relative_l2({"a": (Draw([5.0]), 1.0)}, {"a": (Draw([5.5]), 1.0)}) == 0.0
+    assert relative_l2([Draw([5.0])], [[9.0]]) == 0.5
+
+
+def test_what_follows_an_agreeing_draw_is_not_run_again() -> None:
+    """Another engine's sample of the same distribution is no error, whatever is computed from it."""
+    graph = chain(draw, first)
+    recording = record(graph, [(5.0,)])
+    result = pipeline_error(graph, {"draw": ""}, recording, lambda path, choice: lambda x: (Draw([x + 0.5]),))
+    assert result.error == 0.0
+
+
+def draw(x: float) -> Draw:
+    return Draw([x])
+
+
+def first(x: Draw) -> float:
+    return x[0]
+
+
 def double(x: Any) -> Any:
     return x * 2
 

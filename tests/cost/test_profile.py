@@ -236,6 +236,16 @@ def test_the_deadline_leaves_the_rest_out() -> None:
     assert engines[-1].compiled == 0
 
 
+def test_what_a_deadline_cut_short_is_measured_again_when_there_is_time(tmp_path: Path) -> None:
+    """A single timing is used while there is nothing better, and is not the last word."""
+    clock = Clock()
+    c = candidate(FakeEngine(clock, repeat(0.5)))
+    with store_in(tmp_path) as store:
+        rough = measured(profiler(clock, store, deadline=0.9).measure([c]), c)
+        assert rough.repetitions < 3
+        assert measured(profiler(clock, store).measure([c]), c).repetitions >= 3
+
+
 def test_of_many_calls_a_few_are_measured_and_the_rest_lies_between() -> None:
     """An op of 90 shapes is run on three of them, and its total is near what all would have taken."""
     clock = Clock()
@@ -349,3 +359,38 @@ def test_two_nodes_of_one_op_share_their_measurements() -> None:
     )
     assert p.taken == 1
     assert results[a] == results[b]
+
+
+def test_an_asynchronous_device_is_timed_until_its_outputs_are_there() -> None:
+    """Submitting is quick and says nothing: the time is that of waiting."""
+    clock = Clock()
+
+    class Queued:
+        """A run that was submitted and takes its time while someone waits."""
+
+        token = None
+
+        def __init__(self, inputs: Any) -> None:
+            self.inputs = tuple(inputs)
+
+        def wait(self, timeout_s: float | None = None) -> Outputs:
+            clock.sleep(0.25)
+            return self.inputs
+
+        def cancel(self) -> bool:
+            return False
+
+    class Queue(FakeEngine):
+        def compile(self, op: Any, variant: Variant) -> Any:
+            self.compiled += 1
+            return self
+
+        def start(self, inputs: Any) -> Queued:
+            clock.sleep(0.001)
+            return Queued(inputs)
+
+        def close(self) -> None:
+            self.closed += 1
+
+    found = measured(profiler(clock).measure([(c := candidate(Queue(clock)))]), c)
+    assert found.seconds == pytest.approx(0.251)

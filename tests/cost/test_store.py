@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from hetero.cost.database import _transaction
 from hetero.cost.measurement import About, Row
-from hetero.cost.store import ProfileStore, _transaction
+from hetero.cost.store import ProfileStore
 from hetero.errors import ArgumentError, StoreError
 
 from .fakes import Clock, key, measurement, store_in
@@ -33,7 +34,8 @@ db.execute("ROLLBACK")
 WRITE_MANY = """
 import sys
 from hetero.cost.measurement import Measurement, ProfileKey
-from hetero.cost.store import ProfileStore, _transaction
+from hetero.cost.database import _transaction
+from hetero.cost.store import ProfileStore
 with ProfileStore(sys.argv[1]) as store:
     for i in range(100):
         store.put(ProfileKey(f"{sys.argv[2]}{i}", "d", "v", "s"), Measurement(1.0, 0.1, 0.9, 1.1, 3, 2.0))
@@ -258,14 +260,14 @@ def test_a_full_disk_costs_nothing_but_the_file(tmp_path: Path, caplog: pytest.L
 
 def _limit_pages(store: ProfileStore) -> None:
     """SQLite's own way to a full disk: no page more than there are."""
-    open_ = store._open
+    open_ = store._database._open
 
     def full() -> sqlite3.Connection:
         connection = open_()
         connection.execute("PRAGMA max_page_count = 1")
         return connection
 
-    store._open = full  # type: ignore[method-assign]
+    store._database._open = full  # type: ignore[method-assign]
 
 
 def test_a_read_only_folder_is_worked_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -279,6 +281,16 @@ def test_a_read_only_folder_is_worked_without(tmp_path: Path, caplog: pytest.Log
     store.close()
 
 
+def test_no_place_for_a_cache_means_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the cache directory cannot be made, profiles live as long as the process."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HETERO_CACHE", str(tmp_path / "file" / "cache"))
+    with ProfileStore() as store:
+        store.put(key(), measurement())
+        assert store.get(key()) == measurement()
+        assert len(store.rows()) == 1
+
+
 def test_an_interrupted_transaction_leaves_no_trace(tmp_path: Path) -> None:
     """Ctrl-C between two writes of one transaction takes back the first."""
     with store_in(tmp_path) as store:
@@ -289,7 +301,7 @@ def test_an_interrupted_transaction_leaves_no_trace(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            _transaction(store._open(), interrupted())
+            _transaction(store._database._open(), interrupted())
         assert [row.key for row in store.rows()] == [key(9)]
 
 

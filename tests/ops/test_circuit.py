@@ -139,7 +139,7 @@ def test_whatever_changes_the_answer_changes_the_digest() -> None:
     other = rotations()
     other.rz(0.2, 0)
     evolved = [with_gate(PauliEvolutionGate(SparsePauliOp(label), 0.1)) for label in ("XX", "ZZ")]
-    unitary = [with_gate(custom(angle)) for angle in (0.1, 0.2)]
+    unitary = [with_gate(custom(angle)) for angle in (0.3, 0.4)]
     ops = [
         *(
             CircuitOp.from_circuit(c, observables="ZZ")
@@ -158,6 +158,14 @@ def custom(angle: float) -> Gate:
     inner.rxx(angle, 0, 1)
     gate: Gate = inner.to_gate()
     return gate
+
+
+def test_gates_are_known_by_what_they_are_made_of() -> None:
+    """The same rotation inside of a user's gate and as itself is one circuit."""
+    plain = QuantumCircuit(2)
+    plain.rxx(0.3, 0, 1)
+    own, direct = (CircuitOp.from_circuit(c, observables="ZZ") for c in (with_gate(custom(0.3)), plain))
+    assert own.digest == direct.digest
 
 
 QASM2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nx q[0];\nmeasure q -> c;\n'

@@ -1,0 +1,130 @@
+"""A circuit in the few words that all simulators share, and its content as plain values for hashing.
+
+Gates outside Qiskit's standard library are replaced by what they are made of: simulators would otherwise disagree on
+them (a Pauli evolution is its product formula to one and the exact exponential to another).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hetero.errors import ModelError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+__all__ = ["check_instructions", "content", "plain"]
+
+NOT_GATES = frozenset({"measure", "reset", "barrier", "if_else"})
+"""Allowed beside gates."""
+
+_DEEPEST = 100
+"""Definitions within definitions are followed so far; a gate that is defined by itself ends there."""
+
+
+def plain(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A copy with standard gates, unitary matrices and `NOT_GATES`; what cannot be expanded stays as it is.
+
+    Delays are dropped: nothing decays in an exact simulation.
+    """
+    own = circuit.copy()
+    for _ in range(_DEEPEST):
+        names = {i.operation.name for i in own.data if _is_composite(i.operation)}
+        if not names:
+            break
+        own = own.decompose(gates_to_decompose=sorted(names))
+    kept = [instruction for instruction in own.data if instruction.operation.name != "delay"]
+    own.data = [
+        i.replace(operation=i.operation.replace_blocks(map(plain, i.operation.blocks)))
+        if getattr(i.operation, "blocks", ())
+        else i
+        for i in kept
+    ]
+    return own
+
+
+def check_instructions(who: str, circuit: QuantumCircuit) -> None:
+    """Raise ``ModelError`` for what not every exact method can be asked, naming the instruction."""
+    from qiskit.circuit import Gate
+
+    for instruction in circuit.data:
+        operation = instruction.operation
+        if operation.name == "if_else":
+            if not isinstance(operation.condition, tuple):
+                raise ModelError(
+                    f"circuit {who!r}: if_else on a classical expression is not supported; "
+                    "use a condition (bit or register, value)"
+                )
+            for block in operation.blocks:
+                check_instructions(who, block)
+        elif operation.name not in NOT_GATES and not isinstance(operation, Gate):
+            raise ModelError(
+                f"circuit {who!r}: instruction {operation.name!r} is not supported; allowed are gates, "
+                f"{', '.join(sorted(NOT_GATES))}"
+            )
+        elif (
+            isinstance(operation, Gate)
+            and not _is_standard(operation)
+            and not hasattr(operation, "__array__")
+        ):
+            raise ModelError(
+                f"circuit {who!r}: gate {operation.name!r} has neither a definition nor a matrix: no simulator can "
+                "run it"
+            )
+
+
+def content(circuit: QuantumCircuit) -> list[Any]:
+    """All that decides what a plain circuit does, as plain values: QPY's bytes differ between versions."""
+    place = circuit.find_bit
+    return [
+        circuit.num_qubits,
+        circuit.num_clbits,
+        _number(circuit.global_phase),
+        [
+            (
+                _operation(instruction.operation, circuit),
+                [place(q).index for q in instruction.qubits],
+                [place(c).index for c in instruction.clbits],
+            )
+            for instruction in circuit.data
+        ],
+    ]
+
+
+def _is_standard(operation: Any) -> bool:
+    """Of Qiskit's standard library: everything knows it by its name and parameters."""
+    base = getattr(operation, "base_class", type(operation))
+    return str(base.__module__).startswith("qiskit.circuit.library.standard_gates")
+
+
+def _is_composite(operation: Any) -> bool:
+    if operation.name in NOT_GATES or operation.name in ("delay", "unitary") or _is_standard(operation):
+        return False
+    return getattr(operation, "definition", None) is not None
+
+
+def _operation(operation: Any, circuit: QuantumCircuit) -> list[Any]:
+    blocks = getattr(operation, "blocks", ())
+    if blocks:
+        target, value = operation.condition
+        bits = list(target) if hasattr(target, "__len__") else [target]
+        condition = ([circuit.find_bit(bit).index for bit in bits], int(value))
+        return [operation.name, condition, [content(block) for block in blocks]]
+    # A gate that is known by its matrix alone may have any name.
+    matrix = None if _is_standard(operation) or operation.name in NOT_GATES else np.asarray(operation)
+    return [
+        operation.name,
+        operation.num_qubits,
+        getattr(operation, "ctrl_state", None),
+        [_number(p) for p in operation.params],
+        matrix,
+    ]
+
+
+def _number(value: Any) -> Any:
+    """A gate's parameter as a plain value: a number, a matrix, or an expression written out in full."""
+    if isinstance(value, np.ndarray):
+        return value
+    return complex(value) if isinstance(value, int | float | complex | np.number) else str(value)
