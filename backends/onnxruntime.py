@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hetero.backends.models import onnx_form
+from hetero.backends.models import onnx_form, refusal
 from hetero.backends.packages import missing, version
 from hetero.device import (
     HOST,
@@ -14,7 +14,6 @@ from hetero.device import (
     DeviceStatus,
     DirectExecutable,
     Offers,
-    Refusal,
     Variant,
     refuse,
     thread_counts,
@@ -57,8 +56,8 @@ class OnnxRuntimeDevice:
         self.info = info
 
     def variants(self, op: Op, specs: Specs) -> Offers:
-        if op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs ONNX models, not {op.kind} ops"),))
+        if refused := refusal(self.info, op):
+            return Offers(refusals=(refused,))
         return Offers(tuple(Variant("fp32", threads) for threads in thread_counts(self.info.max_threads)))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:

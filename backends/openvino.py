@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetero.backends.models import onnx_form
+from hetero.backends.models import onnx_form, refusal
 from hetero.backends.packages import missing, version
 from hetero.device import (
     HOST,
@@ -86,8 +86,8 @@ class OpenVinoDevice:
         self._lock = threading.Lock()
 
     def variants(self, op: Op, specs: Specs) -> Offers:
-        if op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs ONNX models, not {op.kind} ops"),))
+        if refused := refusal(self.info, op):
+            return Offers(refusals=(refused,))
         if isinstance(op, OnnxOp):  # reading a model is quick; a torch module would have to be exported first
             try:
                 self._convert(op)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetero.backends.models import onnx_form
+from hetero.backends.models import onnx_form, refusal
 from hetero.backends.packages import missing, version
 from hetero.device import (
     Device,
@@ -30,7 +30,6 @@ from hetero.device import (
     Memory,
     Offers,
     Pending,
-    Refusal,
     Variant,
     refuse,
 )
@@ -216,8 +215,8 @@ class WebGpuDevice:
         self.memory: Memory = WebGpuMemory()
 
     def variants(self, op: Op, specs: Specs) -> Offers:
-        if op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs ONNX models, not {op.kind} ops"),))
+        if refused := refusal(self.info, op):
+            return Offers(refusals=(refused,))
         return Offers((Variant("fp32", exact=False),))
 
     def compile(self, op: Op, variant: Variant) -> WebGpuExecutable:

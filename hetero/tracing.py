@@ -214,7 +214,7 @@ class Pipeline:
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
         _require_function("pipeline", function)
         self.function = function
-        self.name: str = name or getattr(function, "__name__", "pipeline")
+        self.name = name or str(getattr(function, "__name__", "pipeline"))
         functools.update_wrapper(self, function, updated=())
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

@@ -125,6 +125,8 @@ def _written_arity(text: str) -> int:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError:
         return 1
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, str):  # quoted, under that import too
+        return _written_arity(tree.value)
     if not isinstance(tree, ast.Subscript) or ast.unparse(tree.value).split(".")[-1] not in (
         "tuple",
         "Tuple",

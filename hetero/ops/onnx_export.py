@@ -21,14 +21,15 @@ from hetero.ops.onnx import OnnxOp
 if TYPE_CHECKING:
     from hetero.ops.torch import TorchOp
 
-__all__ = ["TOLERANCE", "exported"]
+__all__ = ["TOLERANCE", "exported", "failure"]
 
 log = logging.getLogger("hetero.ops")
 
 TOLERANCE = 1e-4
 """The largest relative L2 difference between torch's outputs and the exported model's on the example."""
 
-_MEMORY: dict[str, OnnxOp] = {}
+_MEMORY: dict[str, OnnxOp | ModelError] = {}
+"""What became of each export that this process asked for, by the module's digest."""
 _LOCK = threading.RLock()
 
 
@@ -42,8 +43,20 @@ def exported(op: TorchOp) -> OnnxOp:
     with _LOCK:  # torch's exporter is not thread-safe, and two threads would do the same work
         if op.digest not in _MEMORY:
             path = cache_directory() / "exports" / f"{op.digest}.onnx"
-            _MEMORY[op.digest] = _kept(path, op.name) or _made(path, op)
-        return _MEMORY[op.digest]
+            try:
+                _MEMORY[op.digest] = _kept(path, op.name) or _made(path, op)
+            except ModelError as error:
+                _MEMORY[op.digest] = error  # each variant of each ONNX engine will ask for it again
+        found = _MEMORY[op.digest]
+    if isinstance(found, ModelError):
+        raise ModelError(str(found)) from found.__cause__
+    return found
+
+
+def failure(op: TorchOp) -> str | None:
+    """Why the op is known to have no ONNX form; None where it has one, or nobody has tried."""
+    found = _MEMORY.get(op.digest)
+    return str(found) if isinstance(found, ModelError) else None
 
 
 def _kept(path: Path, name: str) -> OnnxOp | None:

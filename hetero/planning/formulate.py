@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from hetero.errors import InfeasibleError
 from hetero.graph import INPUT, Graph, Node, Ref, refs
 from hetero.machine import Machine, Processor
 from hetero.planning.control import Setting, control_options
@@ -33,17 +34,29 @@ class Formulated:
         return {path: c for task, option in picked.items() for path, c in self.meaning[task][option].items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One option of a task: its estimate, the choices at and below its path, and the processor that it counts on."""
+
+    considered: Considered
+    inside: Mapping[str, Choice]
+    processor: Processor
+
+
 def formulate(graph: Graph, machine: Machine, limits: schedule.Limits, setting: Setting) -> Formulated:
-    """The scheduling problem of a graph whose leaves have these options."""
+    """The scheduling problem of a graph whose leaves have these options.
+
+    Raises:
+        InfeasibleError: no single computer can run everything inside a map or branch.
+    """
     tasks: list[schedule.Task] = []
-    meaning: dict[str, tuple[Mapping[str, Choice], ...]] = {}
-    considered: dict[str, tuple[Considered, ...]] = {}
+    ways: dict[str, tuple[Way, ...]] = {}
     for node in graph:
-        ways = _ways(node, machine, setting)
-        options = tuple(_option(graph, node, machine, one, setting.evidence) for one, _ in ways)
+        ways[node.name] = tuple(_ways(node, machine, setting))
+        if not ways[node.name]:
+            raise InfeasibleError(f"no computer has a device for every node inside {node.name!r}")
+        options = tuple(_option(graph, node, machine, way, setting.evidence) for way in ways[node.name])
         tasks.append(schedule.Task(node.name, options))
-        meaning[node.name] = tuple(inside for _, inside in ways)
-        considered[node.name] = tuple(one for one, _ in ways)
     used = {option.processor for task in tasks for option in task.options}
     processors = [p for p in machine.processors if p.name in used]
     problem = schedule.Problem(
@@ -56,49 +69,50 @@ def formulate(graph: Graph, machine: Machine, limits: schedule.Limits, setting: 
         links=tuple(_links(machine, processors)),
         limits=limits,
     )
-    return Formulated(problem, meaning, considered)
+    return Formulated(
+        problem,
+        meaning={name: tuple(way.inside for way in found) for name, found in ways.items()},
+        considered={name: tuple(way.considered for way in found) for name, found in ways.items()},
+    )
 
 
-def _ways(node: Node, machine: Machine, setting: Setting) -> list[tuple[Considered, Mapping[str, Choice]]]:
+def _ways(node: Node, machine: Machine, setting: Setting) -> Iterator[Way]:
     if not node.op.subgraphs:
-        return [(one, {node.name: one.choice}) for one in setting.options[node.name] if one.usable]
-    cores = max(p.cores for p in machine.processors if p.memory_space == "host")
-    return list(control_options(node.name, node, cores, setting))
+        for one in setting.options[node.name]:
+            if one.usable:
+                yield Way(one, {node.name: one.choice}, machine.processor_of(one.choice.device))
+        return
+    # A map or branch runs on one computer. It counts on that one's CPU, which runs the program around its nodes: a
+    # node inside that runs on an accelerator waits in a host thread meanwhile.
+    for host in machine.processors:
+        if host.kind == "cpu":
+            near = replace(setting, options=_near(host, machine, setting.options))
+            for one, inside in control_options(node.name, node, host.cores, near):
+                yield Way(one, inside, host)
 
 
-def _option(
-    graph: Graph,
-    node: Node,
-    machine: Machine,
-    one: Considered,
-    evidence: Evidence,
-) -> schedule.Option:
-    estimate = one.estimate
+def _near(
+    host: Processor, machine: Machine, options: Mapping[str, tuple[Considered, ...]]
+) -> dict[str, tuple[Considered, ...]]:
+    """The options on devices of the host's own computer."""
+    names = {d.name for d in machine.devices if machine.processor(d.processor).node == host.node}
+    return {path: tuple(o for o in found if o.choice.device in names) for path, found in options.items()}
+
+
+def _option(graph: Graph, node: Node, machine: Machine, way: Way, evidence: Evidence) -> schedule.Option:
+    choice, estimate, processor = way.considered.choice, way.considered.estimate, way.processor
     assert estimate is not None, "only usable options are formulated"
-    if one.choice.device == CONTROL:
-        processor = _host(machine)
-        resident = None
-    else:
-        processor = machine.processor_of(one.choice.device)
-        resident = digest_of(node.op.digest, one.choice.device, one.choice.variant.precision)
+    shared = choice.device != CONTROL
     return schedule.Option(
         processor=processor.name,
         seconds=estimate.seconds + _border_seconds(graph, node, machine, processor, evidence),
-        cores=min(one.choice.variant.threads, processor.cores),
+        cores=min(choice.variant.threads, processor.cores),
         memory_bytes=estimate.memory_bytes,
         joules=estimate.joules,
         dollars=estimate.dollars,
         error=estimate.error,
-        resident=resident,
+        resident=digest_of(node.op.digest, choice.device, choice.variant.precision) if shared else None,
     )
-
-
-def _host(machine: Machine) -> Processor:
-    """The processor that a map or branch counts on: the host's, which runs the program around its nodes.
-
-    A node inside that runs on an accelerator waits in a host thread meanwhile, so the host's core is taken.
-    """
-    return next(p for p in machine.processors if p.memory_space == "host")
 
 
 def _border_seconds(

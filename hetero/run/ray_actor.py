@@ -136,13 +136,10 @@ class Site:
         }
         if needs.node_id:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(needs.node_id, soft=False)
-        actor = (
-            ray.remote(SiteHost)
-            .options(
-                max_concurrency=CALLS_AT_ONCE, max_restarts=0, concurrency_groups={"health": 1}, **options
-            )
-            .remote()
-        )
+        made: Any = ray.remote(
+            max_concurrency=CALLS_AT_ONCE, max_restarts=0, concurrency_groups={"health": 1}, **options
+        )(SiteHost)
+        actor = made.remote()
         try:
             ray.get(actor.open.remote(self._payload), timeout=OPEN_PATIENCE_S)
             if self._tracing:

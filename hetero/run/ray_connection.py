@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any
 from hetero.errors import MissingExtraError, UnavailableError
 
 __all__ = ["connect", "connected", "living_nodes", "release"]
+
+KNOCK_S = 5.0
 
 _lock = threading.Lock()
 _users = 0
@@ -32,13 +35,21 @@ def connect(address: str | None = None) -> None:
     with _lock:
         if not ray.is_initialized():
             try:
+                _knock(address or "auto")
                 ray.init(address=address or "auto", logging_level=logging.WARNING)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
                 raise UnavailableError(
                     f"no Ray cluster at {address or 'auto'!r}: {error}; start one with `ray start --head`"
                 ) from error
             _ours = True
         _users += 1
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens at ``host:port``: Ray would wait for minutes for it to come up."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
 
 
 def release() -> None:

@@ -199,21 +199,26 @@ def _timed_model(arrays: Arrays, limits: Limits, horizon_s: float) -> _Model:
 
 
 def _add_intervals(model: _Model) -> None:
+    from ortools.sat.python import cp_model
+
     cp, arrays = model.cp, model.arrays
     seconds = model.ticks.whole(arrays.seconds)
     by_processor: list[list[tuple[cp_model.IntervalVar, int]]] = [[] for _ in range(arrays.processors)]
     for task in range(arrays.tasks):
         options = range(arrays.first[task], arrays.first[task + 1])
         start, end = model.start[task], model.end[task]
-        durations = {int(seconds[option]) for option in options}
-        if len(durations) == 1:
-            cp.add(end == start + durations.pop())
+        # The end as a sum over options, and intervals with ends of their own: with one end variable in
+        # all of a task's optional intervals, CP-SAT 9.15 has cut off optima (tests/schedule/
+        # test_schedule_exact.py keeps the case).
+        length = cp_model.LinearExpr.weighted_sum(
+            model.taken[options.start : options.stop], seconds[options.start : options.stop].tolist()
+        )
+        cp.add(end == start + length)
         for option in options:
             taken, duration = model.taken[option], int(seconds[option])
             if duration == 0:  # holds no cores
-                cp.add(end == start).only_enforce_if(taken)
                 continue
-            interval = cp.new_optional_interval_var(start, duration, end, taken, f"run{option}")
+            interval = cp.new_optional_fixed_size_interval_var(start, duration, taken, f"run{option}")
             by_processor[arrays.processor[option]].append((interval, int(arrays.cores[option])))
     for processor, entries in enumerate(by_processor):
         capacity = int(arrays.capacity[processor])
