@@ -7,7 +7,9 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from hetero.backends.packages import missing, version
 from hetero.device import (
@@ -28,11 +30,14 @@ from hetero.device import (
 from hetero.errors import ClosedError, DeviceError
 from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
+from hetero.ops.ports import Port
 from hetero.ops.torch import TorchOp, array_of, as_tensor, named_outputs
 from hetero.values import Specs
 
 if TYPE_CHECKING:
     import torch
+
+TensorCall: TypeAlias = "Callable[[Sequence[torch.Tensor]], list[torch.Tensor]]"
 
 NAME = "cpu/torch"
 BF16_FEATURES = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
@@ -140,9 +145,16 @@ def open_device(info: DeviceInfo) -> Device:
     # TF32 rounds products to 10 bits: it is a precision of its own, not fp32
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    kind = info.memory_space.rstrip("0123456789")
-    device = torch.device(kind, int(info.memory_space[len(kind) :] or 0))
+    device = _device_of(info.memory_space)
     return TorchDevice(info, device, TorchMemory(info.memory_space, device))
+
+
+def _device_of(space: str) -> torch.device:
+    """Torch's device of a memory space: ``cuda1`` is ``cuda:1``, ``mps`` is ``mps:0``."""
+    import torch
+
+    kind = space.rstrip("0123456789")
+    return torch.device(kind, int(space[len(kind) :] or 0))
 
 
 class TorchMemory:
@@ -194,7 +206,7 @@ class TorchDevice:
         except Exception as error:  # whatever the user's forward raises; the cause is kept
             raise refuse(self.info.name, op, error) from error
         if not on_host:
-            return AsynchronousExecutable(call, self._device)
+            return AsynchronousExecutable(call, op.input_ports, self._device)
 
         def run(*inputs: Any) -> Outputs:
             return tuple(map(array_of, call([as_tensor(value) for value in op.arrays(inputs)])))
@@ -230,10 +242,9 @@ class _Call:
 class AsynchronousExecutable:
     """A module on a GPU: a call is queued when ``start`` returns, and timed at ``wait``."""
 
-    def __init__(
-        self, call: Callable[[Sequence[torch.Tensor]], list[torch.Tensor]], device: torch.device
-    ) -> None:
-        self._call: Callable[[Sequence[torch.Tensor]], list[torch.Tensor]] | None = call
+    def __init__(self, call: TensorCall, ports: Sequence[Port], device: torch.device) -> None:
+        self._call: TensorCall | None = call
+        self._ports = ports
         self._device = device
 
     def start(self, inputs: Sequence[Any]) -> Pending:
@@ -241,8 +252,13 @@ class AsynchronousExecutable:
 
         if self._call is None:
             raise ClosedError("this executable is closed; compile the op again")
-        plain = [value if isinstance(value, torch.Tensor) else torch.as_tensor(value) for value in inputs]
-        return _Queued(tuple(self._call(plain)), self._device)
+        tensors = [
+            value
+            if isinstance(value, torch.Tensor)  # a plain number has no memory space: it becomes a scalar here
+            else as_tensor(np.asarray(value, port.dtype)).to(self._device)
+            for port, value in zip(self._ports, inputs, strict=True)
+        ]
+        return _Queued(tuple(self._call(tensors)), self._device)
 
     def close(self) -> None:
         self._call = None

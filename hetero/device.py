@@ -128,9 +128,7 @@ class DeviceInfo:
 
     def fingerprint(self, processor: Processor) -> str:
         """Profiles are shared between devices with equal fingerprints and never otherwise."""
-        return digest_of(
-            self.engine, self.version, self.driver, processor.model, list(processor.features), processor.cores
-        )
+        return digest_of(self.engine, self.version, self.driver, processor.model, list(processor.features))
 
 
 @dataclass(frozen=True, slots=True)

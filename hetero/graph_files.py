@@ -114,7 +114,7 @@ def load_graph(path: str | Path, code: Graph | Iterable[Op] = ()) -> Graph:
         raise
     except OSError as error:
         raise GraphError(f"cannot read {path}: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise GraphError(f"{path} is not a graph file: {type(error).__name__}: {error}") from error
 
 

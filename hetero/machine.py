@@ -174,6 +174,18 @@ class Machine:
 
         return detect_machine()
 
+    @classmethod
+    def from_ray(cls, address: str | None = None) -> Machine:
+        """A Ray cluster: every living node with its processors and devices, and the links between nodes, measured.
+
+        Raises:
+            UnavailableError: there is no cluster at the address (None: on this computer).
+            MissingExtraError: ``pip install 'hetero[ray]'`` is needed.
+        """
+        from hetero.run.ray_machine import machine_from_ray  # a door: what runs stands above this room
+
+        return machine_from_ray(address)
+
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

@@ -190,20 +190,31 @@ def load_plan(path: str | Path, pipeline: Pipeline | Callee | Graph, *, replan: 
 
 
 def plan_on_ray(plan: Plan, address: str | None) -> Plan:
-    """The same request solved again for a Ray cluster."""
-    from hetero.run.ray_cluster import machine_from_ray
+    """The same request solved again for a Ray cluster, and opened there.
 
-    machine = machine_from_ray(address)
-    with ProfileStore() as store:
+    Raises:
+        UnavailableError: there is no cluster at the address.
+    """
+    from hetero.run.ray_connection import connected
+    from hetero.run.ray_machine import machine_from_ray
+    from hetero.run.ray_profile import measure_there
+
+    # One connection for looking, measuring and opening: joining a cluster takes seconds.
+    with connected(address), ProfileStore() as store:
+        machine = machine_from_ray(address)
+        usable = select(machine, plan.request.selection, known_words(machine, rows(), ()), ())
         found = decide(
             plan.graph,
-            select(machine, plan.request.selection, known_words(machine, rows(), ()), ()),
+            usable,
             plan.request,
             plan.samples,
             store,
             evidence=plan.evidence,
+            measure=measure_there,
         )
-    return replace(found, ray_address=address or "auto")
+        opened = replace(found, cluster=address or "auto")
+        _ = opened.session
+        return opened
 
 
 def frontier(

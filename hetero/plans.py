@@ -86,6 +86,8 @@ class Plan:
     options: Mapping[str, tuple[Considered, ...]] = field(default_factory=dict, repr=False)
     evidence: Evidence | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    cluster: str | None = None
+    """The address of the Ray cluster that it runs on; None is this machine."""
     samples: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
     """The samples it was planned on, kept in this process for planning again; never saved."""
     _open: _Opened = field(default_factory=lambda: _Opened(), repr=False)
@@ -186,11 +188,11 @@ class _Opened:
         with self._lock:
             if self._session is None:
                 from hetero.errors import ClosedError
-                from hetero.run.session import Session
+                from hetero.run.open import open_session
 
                 if self._closed:
                     raise ClosedError(f"plan of {plan.graph.name!r} is closed; make a new one with ht.plan")
-                self._session = Session(plan)
+                self._session = open_session(plan)
             return self._session
 
     def stats(self) -> Mapping[str, Any]:

@@ -39,7 +39,7 @@ def uniform(plan: Plan, engine: str) -> Plan:
     if plan.evidence is None:
         raise ArgumentError(f"plan of {plan.graph.name!r} has no evidence: make it with ht.plan on a sample")
     devices = [device for device in plan.machine.devices if device.engine == engine]
-    options = {}
+    options: dict[str, tuple[Considered, ...]] = {}
     moved = 0
     for path, node in plan.graph.walk():
         if node.op.subgraphs:

@@ -110,7 +110,7 @@ def test_partials_and_callable_objects_differ_by_what_they_hold(name: str, old: 
 
 def test_built_ins_and_ufuncs_differ_by_name() -> None:
     """`np.sin` and `np.cos` are not one op."""
-    functions = [np.sin, np.cos, len, abs, functools.partial(pow, 2), functools.partial(pow, 3), "a".count, "b".count]
+    functions = [np.sin, np.cos, len, abs, functools.partial(pow, 2), functools.partial(pow, 3), [1].append, [2].append]
     assert len({FunctionOp(f).digest for f in functions}) == len(functions)
 
 

@@ -21,6 +21,10 @@ from hetero.values import digest_of, to_host
 __all__ = ["content"]
 
 
+_NO_CODE = {"__module__", "__dict__", "__weakref__", "__doc__", "__annotations__", "__slotnames__", "__firstlineno__"}
+"""What a class has beside the user's code; ``__slotnames__`` appears when an object of it is first copied."""
+
+
 def content(function: Any) -> list[object]:
     """Plain values whose hash changes when what the function computes may have changed."""
     return list(_Content().function(function))
@@ -106,7 +110,7 @@ class _Content:
         yield made.__qualname__
         yield [self.value(base) for base in made.__bases__]
         for name, member in vars(made).items():
-            if name in ("__module__", "__dict__", "__weakref__", "__doc__", "__annotations__"):
+            if name in _NO_CODE:
                 continue
             if isinstance(member, staticmethod | classmethod):
                 member = member.__func__

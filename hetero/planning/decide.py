@@ -10,15 +10,13 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from hetero.cost.contender import Candidate as Contestant
 from hetero.cost.contention import core_efficiency
-from hetero.cost.profile import Profiler
 from hetero.cost.progress import Progress
-from hetero.cost.record import Recording, record
 from hetero.cost.store import ProfileStore
-from hetero.errors import DeviceError, WorkerError
+from hetero.errors import WorkerError
 from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.planning.contention import Contention
@@ -26,6 +24,7 @@ from hetero.planning.control import Setting
 from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
 from hetero.planning.gate import Gate
 from hetero.planning.links import with_measured_links
+from hetero.planning.measure import Measure, Samples, measure_here
 from hetero.planning.options import Candidate, candidates_of, considered, is_measured
 from hetero.planning.settle import settle
 from hetero.plans import Considered, Plan, Request
@@ -33,20 +32,6 @@ from hetero.registry import open_device
 from hetero.values import digest_of
 
 __all__ = ["decide"]
-
-
-class _Samples:
-    """The samples; recorded when someone needs the values, which a second plan of the same does not."""
-
-    def __init__(self, graph: Graph, samples: Sequence[tuple[Any, ...]], progress: Progress | None) -> None:
-        self._graph, self.values, self._progress = graph, tuple(samples), progress
-        self._recording: Recording | None = None
-
-    @property
-    def recording(self) -> Recording:
-        if self._recording is None:
-            self._recording = record(self._graph, self.values, self._progress)
-        return self._recording
 
 
 def decide(
@@ -59,12 +44,14 @@ def decide(
     evidence: Evidence | None = None,
     deadline: float | None = None,
     progress: Progress | None = None,
+    measure: Measure | None = None,
 ) -> Plan:
-    """The plan. ``deadline`` is a time of ``time.perf_counter`` after which nothing more is measured.
+    """The plan. ``deadline`` is a time of ``time.perf_counter`` after which nothing more is measured; ``measure``
+    measures, where that is not for this process alone.
 
     Without samples (a saved plan on another machine) it is made from the evidence and from what the store knows.
     """
-    seen = _Samples(graph, samples, progress)
+    seen = Samples(graph, samples, progress)
     key = evidence_key(graph, samples)
     if evidence is None or samples:
         evidence = recall(store, key)
@@ -75,7 +62,8 @@ def decide(
     everything = [candidate for found in candidates.values() for candidate in found]
     failures: Mapping[Candidate, str] = {}
     if samples:
-        failures = _measure(everything, evidence, seen, key, store, deadline, progress)
+        measure = measure or partial(measure_here, deadline=deadline, progress=progress)
+        failures = _measure(everything, evidence, seen, key, store, deadline, measure)
     options = {
         path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
         for path, found in candidates.items()
@@ -95,13 +83,13 @@ def decide(
 def _measure(
     candidates: Sequence[Candidate],
     evidence: Evidence,
-    samples: _Samples,
+    samples: Samples,
     key: str,
     store: ProfileStore,
     deadline: float | None,
-    progress: Progress | None,
+    measure: Measure,
 ) -> Mapping[Candidate, str]:
-    """Measure what the store does not know yet; who failed, and why.
+    """Have measured what the store does not know yet; who failed, and why.
 
     That everything is known is a record of its own: to find out call by call would need the values again.
     """
@@ -109,16 +97,7 @@ def _measure(
     kept = store.get_record("settled", settled)
     if kept is not None and all(_name(c) in kept or is_measured(c, evidence, store) for c in candidates):
         return {c: kept[_name(c)] for c in candidates if _name(c) in kept}
-    profiler = Profiler(store, deadline, progress)
-    contestants = {
-        Contestant(
-            c.path, open_device(c.info), c.processor, c.op, c.variant, samples.recording.calls[c.path]
-        ): c
-        for c in candidates
-        if c.path in evidence.calls
-    }
-    results = profiler.measure(list(contestants))
-    failed = {contestants[c]: r for c, r in results.items() if isinstance(r, DeviceError)}
+    failed = measure([c for c in candidates if c.path in evidence.calls], samples, store)
     # Not settled: what the deadline cut short, and a worker that died, which says nothing about the next time.
     hurried = deadline is not None and time.perf_counter() >= deadline
     if not hurried and not any(isinstance(reason, WorkerError) for reason in failed.values()):

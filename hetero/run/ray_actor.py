@@ -136,10 +136,11 @@ class Site:
         }
         if needs.node_id:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(needs.node_id, soft=False)
-        made: Any = ray.remote(
+        remote: Any = ray.remote  # its annotations do not know all of an actor's options
+        decorate = remote(
             max_concurrency=CALLS_AT_ONCE, max_restarts=0, concurrency_groups={"health": 1}, **options
-        )(SiteHost)
-        actor = made.remote()
+        )
+        actor = decorate(SiteHost).remote()
         try:
             ray.get(actor.open.remote(self._payload), timeout=OPEN_PATIENCE_S)
             if self._tracing:

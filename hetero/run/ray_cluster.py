@@ -75,16 +75,18 @@ class RayExecutor:
         actors = {name: site.actor for name, site in self._sites.items()}
         try:
             return self._request(values, actors)
-        except ray.exceptions.RayTaskError as error:
-            if not isinstance(error.cause, NodeFailedError):
-                raise
-            failed = error.cause.error()
-            raise failed from failed.__cause__
         except ray.exceptions.RayError as error:
+            # An actor also reports the death of another one, whose value it was to take, as an error of its own.
+            cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+            if isinstance(cause, NodeFailedError):
+                failed = cause.error()
+                raise failed from failed.__cause__
+            if not isinstance(cause, ray.exceptions.RayError):
+                raise
             for name, actor in actors.items():
                 self._sites[name].repair(actor)
             raise WorkerError(
-                f"the cluster lost a request of {self.program.name!r}: {first_line(error)}"
+                f"the cluster lost a request of {self.program.name!r}: {first_line(cause)}"
             ) from error
 
     def _request(self, values: Sequence[Any], actors: Mapping[str, Any]) -> Any:

@@ -1,10 +1,12 @@
-"""What one run of a solver may take."""
+"""What one run of a solver may take, and what it gives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Effort"]
+from hetero.schedule.draft import Draft
+
+__all__ = ["Effort", "Outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,17 @@ class Effort:
     seconds: float
     deterministic: float | None = None
     seed: int = 0
+    presolve: bool = True
 
     @property
     def workers(self) -> int:
         return 1 if self.deterministic is not None else 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """`draft` is None where nothing was found; `infeasible` means that this is proven."""
+
+    draft: Draft | None
+    bound: float
+    infeasible: bool = False

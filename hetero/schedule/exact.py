@@ -15,27 +15,18 @@ import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats, Ints
 from hetero.schedule.draft import Draft, start_in_order
-from hetero.schedule.effort import Effort
+from hetero.schedule.effort import Effort, Outcome
 from hetero.schedule.problem import Limits
 from hetero.schedule.ticks import Ticks, all_delays, ticks_for, time_ticks
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
-__all__ = ["Outcome", "least_overflow", "minimise_makespan", "minimise_period", "minimise_sum"]
+__all__ = ["least_overflow", "minimise_makespan", "minimise_period", "minimise_sum"]
 
 
 LEAST_SECONDS = 0.15
 """Where nothing valid is known yet, a budget that is spent must not keep a tiny problem from being solved."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """`draft` is None where nothing was found; `infeasible` means that this is proven."""
-
-    draft: Draft | None
-    bound: float
-    infeasible: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -376,6 +367,7 @@ def _solve(model: _Model, effort: Effort, method: str, *, unit: Ticks) -> Outcom
 
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = effort.workers
+    solver.parameters.cp_model_presolve = effort.presolve
     solver.parameters.random_seed = effort.seed
     solver.parameters.max_time_in_seconds = max(LEAST_SECONDS, effort.seconds)
     if effort.deterministic is not None:

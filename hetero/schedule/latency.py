@@ -16,7 +16,7 @@ from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import quick_bound
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
-from hetero.schedule.effort import Effort
+from hetero.schedule.effort import Effort, Outcome
 from hetero.schedule.infeasible import explain
 from hetero.schedule.list_scheduling import portfolio
 from hetero.schedule.load_bounds import load_bound
@@ -142,9 +142,20 @@ class _Solve:
         self._exact(replace(self._budget, steps=steps).effort())
 
     def _exact(self, effort: Effort) -> None:
+        outcome = self._run_exact(effort)
+        if self._contradicts(outcome):
+            # A schedule in the hand is worth more than a proof that there is none.
+            outcome = self._run_exact(replace(effort, presolve=False))
+            if self._contradicts(outcome):
+                return
+        self._keep(outcome.draft)
+        self._impossible = outcome.infeasible
+        self._raise_bound(outcome.bound)
+
+    def _run_exact(self, effort: Effort) -> Outcome:
         from hetero.schedule.exact import minimise_makespan
 
-        outcome = minimise_makespan(
+        return minimise_makespan(
             self._arrays,
             self._limits,
             incumbent=self._best,
@@ -152,9 +163,12 @@ class _Solve:
             lower_s=self._bound,
             effort=effort,
         )
-        self._keep(outcome.draft)
-        self._impossible = outcome.infeasible
-        self._raise_bound(outcome.bound)
+
+    def _contradicts(self, outcome: Outcome) -> bool:
+        """Whether CP-SAT denies the valid schedule that is already known (its presolve once did)."""
+        if self._best is None or not self._valid:
+            return False
+        return outcome.infeasible or outcome.bound > self._best.makespan_s * (1 + 1e-9)
 
     def _raise_bound(self, bound: float) -> None:
         """Where all times are multiples of one tick, so is every makespan, and the bound may be too."""

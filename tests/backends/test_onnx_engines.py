@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import openvino
 import pytest
+import torch
 from onnx import helper
 from onnx_models import model, projection
 
@@ -15,6 +16,7 @@ from hetero.device import Device, Variant
 from hetero.errors import DeviceError
 from hetero.machine import Processor
 from hetero.ops.onnx import OnnxOp
+from hetero.ops.torch import TorchOp
 from hetero.values import specs_of
 
 X = np.ones((2, 4), np.float32)
@@ -111,3 +113,23 @@ def test_other_layouts_of_memory() -> None:
     expected = executable.start([x.T.copy()]).wait()[0]
     for value in (x.T, np.repeat(x.T, 2, axis=0)[::2], fixed):
         np.testing.assert_array_equal(executable.start([value]).wait()[0], expected)
+
+
+def test_a_module_that_is_known_not_to_export_is_refused() -> None:
+    """Once its export has failed, a torch module is a refusal with that reason, at no further cost."""
+
+    class Looking(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1 if x.sum().item() > 0 else x
+
+    op = TorchOp.from_module(Looking(), X, "looking")
+    info = ort_backend.probe(detect.cpu())[0].info
+    assert info is not None
+    device = ort_backend.open_device(info)
+    (variant, *_) = device.variants(op, specs_of([X])).variants
+    with pytest.raises(DeviceError, match="cpu/onnxruntime cannot compile torch 'looking'"):
+        device.compile(op, variant)
+    for engine in (device, openvino_on(detect.cpu())):
+        offers = engine.variants(op, specs_of([X]))
+        assert not offers.variants
+        assert "torch cannot export 'looking'" in offers.refusals[0].reason

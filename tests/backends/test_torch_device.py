@@ -10,7 +10,7 @@ import torch
 
 from hetero.backends import torch as backend
 from hetero.device import Device, Variant
-from hetero.errors import DeviceError
+from hetero.errors import ClosedError, DeviceError
 from hetero.machine import Processor
 from hetero.ops.torch import TorchOp
 
@@ -23,6 +23,11 @@ class Picky(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         assert x.dtype == torch.float32, f"found {x.dtype}"
         return x + 1
+
+
+class Scaling(torch.nn.Module):
+    def forward(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        return x * factor
 
 
 def device(**facts: object) -> Device:
@@ -86,3 +91,42 @@ def test_a_build_of_torch_without_gpu_support(monkeypatch: pytest.MonkeyPatch) -
     status = next(s for s in backend.probe(Processor("cpu")) if s.name == "cuda0/torch")
     assert "built for the CPU" in str(status)
     assert "pytorch.org" in str(status)
+
+
+class TestGpu:
+    """What a GPU's device does, on the CPU as a stand-in: torch's calls are the same."""
+
+    STAND_IN = torch.device("cpu")
+
+    def test_a_run_is_waited_for(self) -> None:
+        """``start`` queues, ``wait`` gives tensors that stay in the memory space; a plain number is a scalar."""
+        op = TorchOp.from_module(Scaling(), (X, np.float32(1)))
+        memory = backend.TorchMemory("cuda0", self.STAND_IN)
+        call = backend._Call(op.module, op, torch.float32, None)
+        run = backend.AsynchronousExecutable(call, op.input_ports, self.STAND_IN)
+        (y,) = run.start([memory.put(X), 3.0]).wait()
+        assert isinstance(y, torch.Tensor)
+        np.testing.assert_allclose(memory.get(y), X * 3)
+        run.close()
+        run.close()
+        with pytest.raises(ClosedError):
+            run.start([memory.put(X), 3.0])
+
+    def test_its_processor_is_shared_with_other_engines(self) -> None:
+        """A GPU is one processor for all engines, and each engine has a memory space of its own."""
+        status = backend._gpu("cuda1", 1, "NVIDIA", "H100", 80 << 30, "12.8", ("bf16",))
+        assert status.info is not None
+        assert status.processor is not None
+        assert (status.name, status.processor.name, status.info.memory_space) == (
+            "cuda1/torch",
+            "gpu1",
+            "cuda1",
+        )
+        assert status.info.precisions == ("fp32", "bf16")
+
+    @pytest.mark.parametrize(
+        ("space", "device"), [("cuda0", "cuda:0"), ("cuda12", "cuda:12"), ("mps", "mps:0")]
+    )
+    def test_names_of_spaces(self, space: str, device: str) -> None:
+        """A memory space names the device that torch means."""
+        assert str(backend._device_of(space)) == device

@@ -282,12 +282,17 @@ class TestExport:
         monkeypatch.setattr(onnx_export, "_MEMORY", {})
         assert op.as_onnx().digest == digest
 
-    def test_what_cannot_be_exported(self) -> None:
-        """The reason is in the message, the exporter's error is the cause, and nothing is kept."""
+    def test_what_cannot_be_exported(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The reason is in the message, the exporter's error is the cause, and it is tried once."""
         op = TorchOp.from_module(Unexportable(), X)
+        assert onnx_export.failure(op) is None
         with pytest.raises(ModelError, match="torch cannot export 'unexportable'") as caught:
             op.as_onnx()
         assert caught.value.__cause__ is not None
+        monkeypatch.setattr(onnx_export, "_export", lambda _: pytest.fail("tried twice"))
+        with pytest.raises(ModelError, match="torch cannot export 'unexportable'"):
+            op.as_onnx()
+        assert "unexportable" in (onnx_export.failure(op) or "")
 
     def test_an_input_without_use_stays(self) -> None:
         """The export takes what the module takes, even what reaches no output."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import hetero as ht
 from hetero.errors import NodeError
 from hetero.run.compile import compile_program
 from hetero.run.ray_cluster import RayExecutor, machine_from_ray
+from hetero.run.ray_connection import living_nodes
 from hetero.run.session import Session
 from nodes import add, double, fragile, in_place, invert, process
 from plans_by_hand import plan_of
@@ -136,5 +138,9 @@ def test_a_lost_node_is_done_without(open_session, cluster):
         results = session.stream(range(20), in_flight=4)
         found = [next(results) for _ in range(5)]
         cluster.remove_node(extra, allow_graceful=False)
+        found += [next(results) for _ in range(10)]
+        while extra.node_id in {node["NodeID"] for node in living_nodes()}:
+            time.sleep(0.1)
         assert found + list(results) == [4 * x + 2 for x in range(20)]
+        assert session.call((1,)) == 6
         assert any(event.kind == "moved" for event in session.events)

@@ -1,0 +1,88 @@
+"""CP-SAT's answers, taken alone: no list schedule or bound comes to their aid."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from hetero.errors import InfeasibleError
+from hetero.schedule import Edge, Limits, Link, Option, Problem, Processor, Task
+from hetero.schedule.arrays import Arrays, to_arrays
+from hetero.schedule.effort import Effort
+from hetero.schedule.exact import minimise_makespan
+from hetero.schedule.latency import worst_case
+from hetero.schedule.usable import usable_options
+
+from .brute_force import optimum
+from .test_schedule_frontier import FAST_OR_FRUGAL
+
+ONE_WORKER = Effort(5.0, deterministic=5.0)
+
+
+def arrays_of(problem: Problem, limits: Limits) -> Arrays:
+    return to_arrays(problem, usable_options(problem, "latency", limits))
+
+
+@pytest.mark.parametrize("effort", [ONE_WORKER, Effort(5.0)])
+def test_the_optimum_that_cp_sat_once_cut_off(effort: Effort) -> None:
+    """With one end variable shared by all of a task's intervals, CP-SAT 9.15 called 22 s optimal here."""
+    limits = Limits(joules=14.0)
+    outcome = minimise_makespan(
+        arrays_of(FAST_OR_FRUGAL, limits), limits, incumbent=None, horizon_s=25.0, lower_s=0.0, effort=effort
+    )
+    assert outcome.draft is not None
+    assert outcome.draft.makespan_s == outcome.bound == 21.5
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cp_sat_alone_agrees_with_brute_force(seed: int) -> None:
+    """On random problems with transfers and a limit on joules, the model has exactly the true optimum."""
+    problem, limits = random_problem(random.Random(seed))
+    try:
+        arrays = arrays_of(problem, limits)
+    except InfeasibleError:
+        assert optimum(problem, "latency", limits) is None
+        return
+    outcome = minimise_makespan(
+        arrays, limits, incumbent=None, horizon_s=worst_case(arrays), lower_s=0.0, effort=ONE_WORKER
+    )
+    best = optimum(problem, "latency", limits)
+    if best is None:
+        assert outcome.infeasible
+        return
+    assert outcome.draft is not None
+    assert math.isclose(outcome.draft.makespan_s, best, rel_tol=1e-9)
+    assert best * (1 - 1e-9) <= outcome.bound <= best * (1 + 1e-12)
+
+
+def random_problem(rng: random.Random) -> tuple[Problem, Limits]:
+    """Every task on most processors, so that CP-SAT has something to decide."""
+    places = rng.choice([2, 2, 3])
+    count = rng.randint(3, 5)
+    whole = rng.random() < 0.5
+
+    def option(place: int) -> Option:
+        seconds = rng.choice([1.0, 2.0, 3.0, 4.0, 6.5, 8.5]) if whole else rng.uniform(1.0, 9.0)
+        return Option(f"p{place}", seconds, joules=rng.choice([1, 2, 3, 5]))
+
+    tasks = [
+        Task(f"t{i}", tuple(option(k) for k in range(places) if rng.random() < 0.85) or (option(0),))
+        for i in range(count)
+    ]
+    edges = [
+        Edge(f"t{a}", f"t{b}", rng.choice([0, 1, 2, 5]))
+        for b in range(count)
+        for a in range(b)
+        if rng.random() < 0.4
+    ]
+    links = [
+        Link(f"p{a}", f"p{b}", rng.choice([0.0, 0.5]), rng.choice([1.0, 2.0]))
+        for a in range(places)
+        for b in range(places)
+        if a != b
+    ]
+    processors = [Processor(f"p{i}", rng.choice([1, 1, 1, 2])) for i in range(places)]
+    problem = Problem(tuple(processors), tuple(tasks), tuple(edges), tuple(links))
+    return problem, Limits(joules=rng.choice([None, rng.randint(count, 4 * count)]))

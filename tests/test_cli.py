@@ -1,0 +1,225 @@
+"""The command line: what it prints, what it writes, and how bad input ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hetero as ht
+from hetero.cli import main
+
+PIPELINE = '''
+"""A pipeline of a person's own, with its sample."""
+import hetero as ht
+
+@ht.node
+def double(x):
+    return 2 * x
+
+@ht.node
+def add(x, y):
+    return x + y
+
+@ht.pipeline
+def twice_and_once(x):
+    return add(double(x), x)
+
+def sample():
+    return (14,)
+
+def show(result):
+    return f"the answer is {result}"
+'''
+
+PROBLEM = {
+    "processors": [{"name": "cpu", "cores": 1}, {"name": "gpu"}],
+    "tasks": [
+        {"name": "a", "options": [{"processor": "cpu", "seconds": 2.0}, {"processor": "gpu", "seconds": 1.0}]},
+        {"name": "b", "options": [{"processor": "cpu", "seconds": 1.0}, {"processor": "gpu", "seconds": 3.0}]},
+    ],
+}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    """``FILE.py:PIPELINE`` of a file in a folder of its own."""
+    file = tmp_path / "mine.py"
+    file.write_text(PIPELINE)
+    return f"{file}:twice_and_once"
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> Path:
+    file = tmp_path / "problem.json"
+    file.write_text(json.dumps(PROBLEM))
+    return file
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error with which bad input ends, with exit status 2."""
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+def test_devices_lists_every_known_device(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each status of `ht.devices()` has a row: what it can do, or why it is not there."""
+    assert main(["devices"]) == 0
+    out = capsys.readouterr().out
+    for status in ht.devices():
+        row = next(line for line in out.splitlines() if line.startswith(status.name))
+        assert ("unavailable" in row) is not status.available
+        assert status.reason in row
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["plan"], "Missing argument 'NAME'"),
+        (["plan", "ocrr"], "did you mean 'ocr'?"),
+        (["plan", "nowhere.py:x"], "nowhere.py: there is no such file"),
+        (["plan", "nowhere.py"], "write nowhere.py:PIPELINE"),
+        (["plan", "ocr", "--limit", "joules"], "expected NAME=VALUE"),
+        (["plan", "ocr", "--limit", "joules=much"], "expected NAME=VALUE"),
+        (["plan", "ocr", "--limit", "watts=1"], "unknown limit 'watts'"),
+        (["profile"], "name a pipeline"),
+        (["profile", "--import", "nowhere.json"], "nowhere.json"),
+        (["schedule", "nowhere.json"], "cannot read nowhere.json"),
+        (["report", "nowhere.json", "-o", "x.html"], "cannot read nowhere.json"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_one_line(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback, nothing on standard output, and the line says what is wrong."""
+    assert expected in refused(arguments, capsys)
+
+
+def test_unknown_devices_are_refused_by_name(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--allow` with a word that nothing has lists the words that there are."""
+    assert "cpu/python" in refused(["plan", own, "--allow", "cpu/pyton"], capsys)
+
+
+def test_a_file_that_does_not_hold_the_pipeline_says_what_it_holds(
+    own: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong name after the colon lists the pipelines and nodes of the file."""
+    assert "twice_and_once" in refused(["plan", own.replace("twice_and_once", "thrice")], capsys)
+
+
+def test_debug_shows_the_traceback(own: str) -> None:
+    """With `--debug`, wherever it stands, the error itself comes out."""
+    with pytest.raises(ht.HeteroError):
+        main(["plan", own, "--allow", "nothing", "--debug"])
+
+
+def test_plan_explains_and_saves_and_run_uses_what_was_saved(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`plan --save` writes a file with which `run --plan` gives the pipeline's result, shown as the file says."""
+    saved = tmp_path / "saved.plan.json"
+    assert main(["plan", own, "--save", str(saved)]) == 0
+    assert "double" in capsys.readouterr().out
+    assert main(["run", own, "--plan", str(saved)]) == 0
+    assert capsys.readouterr().out == "the answer is 42\n"
+
+
+def test_run_takes_an_array_or_arguments_from_a_file(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A `.npy` file is the pipeline's one array, a `.json` file a list of its arguments."""
+    np.save(tmp_path / "x.npy", np.array([1, 2]))
+    (tmp_path / "x.json").write_text("[5]")
+    assert main(["run", own, str(tmp_path / "x.npy")]) == 0
+    assert capsys.readouterr().out == "the answer is [3 6]\n"
+    assert main(["run", own, str(tmp_path / "x.json")]) == 0
+    assert capsys.readouterr().out == "the answer is 15\n"
+
+
+def test_an_input_that_cannot_be_read_is_named(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the file and what would do."""
+    assert "x.txt" in refused(["run", own, "x.txt"], capsys)
+
+
+def test_a_full_disk_on_save_is_one_line(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a plan cannot be written the command says so and ends with status 2."""
+    assert main(["plan", own, "--save", "/dev/full/plan.json"]) == 2
+    assert "cannot write /dev/full/plan.json" in capsys.readouterr().err
+
+
+def test_profiles_go_from_one_store_to_another(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `profile --export` writes, `--import` takes over elsewhere, `--list` shows and `--prune` drops by age."""
+    monkeypatch.setenv("HETERO_CACHE", str(tmp_path / "here"))
+    assert main(["profile", own, "--export", str(tmp_path / "profiles.json")]) == 0
+    assert "double" in capsys.readouterr().out
+    monkeypatch.setenv("HETERO_CACHE", str(tmp_path / "there"))
+    assert main(["profile", "--import", str(tmp_path / "profiles.json"), "--list"]) == 0
+    out, err = capsys.readouterr()
+    assert "cpu/python" in out
+    assert "2 measurements taken over" in err
+    assert main(["profile", "--prune"]) == 0
+    assert "0 measurements dropped" in capsys.readouterr().err
+    assert main(["profile", "--prune", "--older-than", "0"]) == 0
+    assert "2 measurements dropped" in capsys.readouterr().err
+
+
+def test_schedule_solves_a_file(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary says how good the schedule is; the file has it task by task."""
+    out = tmp_path / "schedule.json"
+    assert main(["schedule", str(problem), "--budget", "2", "--out", str(out)]) == 0
+    assert "proven optimal" in capsys.readouterr().out
+    schedule = json.loads(out.read_text())
+    assert schedule["makespan_s"] == 1.0
+    assert [task["option"] for task in schedule["tasks"]] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "not JSON"),
+        ("{}", "processors"),
+        (json.dumps({**PROBLEM, "edges": [{"from": "a", "to": "b"}, {"from": "b", "to": "a"}]}), "cycl"),
+        (json.dumps(PROBLEM).replace("3.0", "NaN"), "seconds"),
+    ],
+)
+def test_a_malformed_problem_is_refused(
+    content: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not JSON, fields that are missing, a cycle, a duration that is no number: status 2 and one line."""
+    file = tmp_path / "problem.json"
+    file.write_text(content)
+    assert expected in refused(["schedule", str(file)], capsys)
+
+
+def test_a_limit_that_cannot_be_kept_is_named(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no schedule satisfies a limit, the message says which and by how much."""
+    assert "limit" in refused(["schedule", str(problem), "--limit", "seconds=0.5"], capsys)
+
+
+def test_steps_and_seed_make_a_run_repeatable(problem: Path, tmp_path: Path) -> None:
+    """The same steps and seed give the same file, byte for byte."""
+    written = []
+    for name in ("first.json", "second.json"):
+        arguments = ["schedule", str(problem), "--steps", "100", "--seed", "3", "--out", str(tmp_path / name)]
+        assert main(arguments) == 0
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+
+
+def test_report_writes_a_page_of_a_pipeline_and_of_a_saved_plan(own: str, tmp_path: Path) -> None:
+    """Both ways end with a page that names the nodes."""
+    saved, page = tmp_path / "saved.plan.json", tmp_path / "page.html"
+    assert main(["report", own, "-o", str(page)]) == 0
+    assert "double" in page.read_text()
+    assert main(["plan", own, "--save", str(saved)]) == 0
+    assert main(["report", str(saved), "--pipeline", own, "-o", str(page)]) == 0
+    assert "double" in page.read_text()
