@@ -33,6 +33,9 @@ NAME = "cpu/aer"
 PARALLEL_QUBITS = 14
 """Aer's default: narrower state vectors are updated by one thread (``statevector_parallel_threshold``)."""
 
+WIDE_CLIFFORD = 20
+"""Clifford circuits beyond are left to the stabilizer method: trying a state vector would cost seconds to minutes."""
+
 MPS_FLOPS_LIMIT = 1e12
 """A matrix product state that may take more (about a minute) is refused: Aer cannot be interrupted."""
 
@@ -155,6 +158,8 @@ def _objection(op: CircuitOp, variant: Variant, memory_bytes: int | None) -> str
             return "stabilizer simulates Clifford circuits only (h, s, x, y, z, cx, cz, swap, ...)"
         return None  # 2 n^2 bits: never a question of memory
     if method == "statevector":
+        if op.features.clifford and op.features.qubits > WIDE_CLIFFORD and not op.features.dynamic:
+            return "stabilizer gives the same for this Clifford circuit in polynomial time"
         need = op.features.statevector_nbytes // (2 if variant.precision == "fp32" else 1)
     else:
         need, flops = _mps_bounds(op)

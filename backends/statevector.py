@@ -78,12 +78,13 @@ class StatevectorDevice:
     def variants(self, op: Op, specs: Specs) -> Offers:
         if not isinstance(op, CircuitOp):
             return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
+        reason = None
         if op.features.dynamic:
             reason = "the circuit measures, resets or branches before its end"
-            return Offers(refusals=(Refusal(f"{self.info.name}: {reason}"),))
-        if op.features.qubits > MAX_QUBITS:
+        elif op.features.qubits > MAX_QUBITS:
             reason = f"at most {MAX_QUBITS} qubits, the circuit has {op.features.qubits}"
-            return Offers(refusals=(Refusal(f"{self.info.name}: {reason}"),))
+        if reason is not None:
+            return Offers(refusals=(Refusal(f"{self.info.name}: {reason}", Variant("fp64")),))
         blocks = int(op.work(specs).features["sets"]) // 8
         return Offers(tuple(Variant("fp64", n) for n in thread_counts(min(self.info.max_threads, blocks))))
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import hetero as ht
@@ -31,10 +32,11 @@ PIPELINE = "read_and_route"
 HABITS = (
     ("onnxruntime", "ONNX Runtime everywhere"),
     ("openvino", "OpenVINO everywhere"),
-    ("torch", "torch eager"),
+    ("torch", "torch eager for its module"),
 )
 RUNS, RUNS_S, LOAD_S = 7, 2.5, 1.2
 IN_FLIGHT = (1, 2)
+NOTE_LETTERS = 140
 HEADERS = (
     "plan", "p50", "p99", "energy, J", "$ per 1,000", "a second, 1 in flight", "2 in flight", "error", "texts"
 )  # fmt: skip
@@ -122,7 +124,7 @@ def _print_plan(plan: Plan) -> None:
     )
     print_table(("node", "device", "variant", "the next best would take"), rows)
     for note in plan.notes:
-        print(f"note: {note}")
+        print(f"note: {shorten(note, NOTE_LETTERS, placeholder=' ...')}")
 
 
 def _reached(plan: Plan) -> Iterator[tuple[str, str, str]]:

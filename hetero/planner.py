@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hetero.machine import Machine
 from hetero.planning.decide import decide
 from hetero.planning.selection import Selection, known_words, select
 from hetero.plans import Plan, Request
-from hetero.registry import detect_machine, devices, rows
+from hetero.registry import Row, detect_machine, devices, rows
 from hetero.schedule.schedule import OBJECTIVES
 from hetero.tracing import Callee, Pipeline
 from hetero.values import to_host
@@ -92,11 +92,17 @@ def usable_machine(machine: Machine | None, selection: Selection) -> Machine:
     Teaching devices are there for whoever names them.
     """
     known = rows()
-    named = {*(selection.allow or ()), *selection.deny}
-    teaching = any({row.engine, row.device} & named for row in known if row.teaching)
     statuses = devices()
-    found = machine if machine is not None else detect_machine(teaching=teaching)
+    found = machine if machine is not None else _detected(known, frozenset(selection.allow or ()))
     return select(found, selection, known_words(found, known, statuses), statuses)
+
+
+def _detected(known: Sequence[Row], named: Set[str]) -> Machine:
+    """This machine with the teaching devices that are named, and no others: a processor's name names all on it."""
+    unnamed = {row.engine for row in known if row.teaching and not {row.engine, row.device} & named}
+    teaching = any(row.teaching and row.engine not in unnamed for row in known)
+    machine = detect_machine(teaching=teaching)
+    return replace(machine, devices=tuple(d for d in machine.devices if d.engine not in unnamed))
 
 
 def graph_of(pipeline: object) -> Graph:

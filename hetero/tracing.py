@@ -124,7 +124,8 @@ class _Trace:
         )
 
     def graph(self, output: Any) -> Graph:
-        return Graph(self.name, tuple(self.inputs), tuple(self.nodes), self.arg(output))
+        result = self.arg(output)  # first: what it captures from around becomes one more input
+        return Graph(self.name, tuple(self.inputs), tuple(self.nodes), result)
 
 
 class _Several(tuple[Any, ...]):

@@ -185,7 +185,7 @@ def test_the_table_shows_nodes_kinds_inputs_and_lines() -> None:
     shown = str(pages.trace())
     assert shown.splitlines()[0] == "pages(lines, test) -> {texts: map#1, first: branch#1}"
     assert "map#1     map       items=lines" in shown
-    assert "  read      function  line=item, language='de'" in shown
+    assert "  read    function  line=item, language='de'" in shown
     assert "branch#1  branch    test=test, closure1=lines" in shown
     line = pages.function.__code__.co_firstlineno + 2
     assert f"test_graph.py:{line}" in shown

@@ -689,3 +689,13 @@ def test_a_callee_says_what_it_is() -> None:
     assert gather.__name__ == "gather"
     assert "structure arrived" in str(gather.__doc__)
     assert repr(split) == "<function split(x) -> result0, result1>"
+
+
+def test_a_map_may_return_a_value_that_only_its_result_closes_over() -> None:
+    """Not used by any node of the item, the value from around still reaches the item's result."""
+
+    @ht.pipeline
+    def pipeline(xs: Any, y: Any) -> Any:
+        return ht.map(lambda x: [double(x), y], xs), ht.map(lambda x: y, xs)
+
+    assert pipeline.trace().run([1, 2], 5) == ([[2, 5], [4, 5]], [5, 5])

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 
 from hetero.conformance.samples import broken_model, heavy, samples
-from hetero.conformance.subject import Subject, declares_time, expect
+from hetero.conformance.subject import Subject, expect, pretends
 from hetero.device import Device, Isolation, Precision, Variant
 from hetero.errors import ClosedError, DeviceError
 from hetero.ops.base import Op, Run
@@ -191,7 +191,7 @@ def check_threads(subject: Subject) -> None:
         return
     for sample in filter(None, map(heavy, subject.info.kinds)):
         offers = subject.device.variants(sample.op, specs_of(sample.inputs[0]))
-        for variant in (v for v in offers.variants if v.threads == 1 and not declares_time(v)):
+        for variant in (v for v in offers.variants if v.threads == 1 and not pretends(v)):
             executable = subject.device.compile(sample.op, variant)
             try:
                 subject.run(executable, sample.inputs[0])
@@ -207,7 +207,7 @@ def check_compile_errors(subject: Subject) -> None:
         return
     op = broken_model()
     for variant in subject.device.variants(op, specs_of([np.zeros(3, np.float32)])).variants:
-        if declares_time(variant):
+        if pretends(variant):
             continue
         try:
             subject.device.compile(op, variant)
@@ -223,7 +223,7 @@ def check_compile_errors(subject: Subject) -> None:
 def check_run_errors(subject: Subject) -> None:
     """A call that fails raises, and the calls after it are unharmed."""
     for sample, variant, executable in subject.runs():
-        if sample.op.kind not in ("onnx", "torch") or declares_time(variant):
+        if sample.op.kind not in ("onnx", "torch") or pretends(variant):
             continue
         what = f"{sample.op.name!r} as {variant}"
         wrong = tuple(np.zeros((7, 7, 7, 7, 7), np.float32) for _ in sample.op.inputs)

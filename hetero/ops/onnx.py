@@ -13,7 +13,8 @@ import numpy as np
 from hetero.errors import MissingExtraError, ModelError
 from hetero.files import cache_directory, write_atomically
 from hetero.ops.base import Op, Outputs, Run, Work
-from hetero.ops.onnx_file import OnnxFile, initializers_of, tensor_nbytes
+from hetero.ops.onnx_file import OnnxFile
+from hetero.ops.onnx_rules import initializers_of, tensor_nbytes
 from hetero.ops.ports import Port, as_arrays, check_ports
 from hetero.values import Specs, digest_of
 
@@ -179,8 +180,6 @@ def _port(value: onnx.ValueInfoProto, where: str) -> Port:
             "expected a tensor"
         )
     tensor = value.type.tensor_type
-    if not tensor.elem_type:
-        raise ModelError(f"{where}: {value.name!r} is a tensor without an element type")
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
     if not tensor.HasField("shape"):
         return Port(value.name, dtype, None)

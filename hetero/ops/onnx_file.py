@@ -6,20 +6,19 @@ elsewhere, so a path that leaves its folder is refused: it could read any file o
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hetero.errors import MissingExtraError, ModelError
+from hetero.ops.onnx_rules import first_defect, initializers_of
 from hetero.values import digest_of
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["OnnxFile", "graphs_of", "initializers_of", "tensor_nbytes"]
+__all__ = ["OnnxFile"]
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,9 @@ class OnnxFile:
                 f"{self.where}: not an ONNX model: found {len(content)} bytes that begin with {start}; "
                 "the file is corrupt, incomplete or of another format"
             ) from error
-        if not model.graph.output:
-            raise ModelError(
-                f"{self.where}: not an ONNX model: found no graph with outputs in {len(content)} bytes"
-            )
+        defect = first_defect(model)
+        if defect is not None:
+            raise ModelError(f"{self.where}: not an ONNX model, or a damaged one: {defect}")
         for tensor in initializers_of(model.graph):
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
                 self._confine(tensor)
@@ -94,7 +92,7 @@ class OnnxFile:
             raise ModelError(
                 f"{self.where}: tensor {tensor.name!r} keeps its data in {location!r}, outside of the model's folder"
             )
-        needed = int(entries.get("offset", 0)) + int(entries.get("length", 0))
+        needed = _number(entries.get("offset", "0")) + _number(entries.get("length", "0"))
         found = target.stat().st_size if target.is_file() else -1
         if found < needed:
             state = "is missing" if found < 0 else f"has {found} bytes, expected at least {needed}"
@@ -128,6 +126,11 @@ class OnnxFile:
         )
 
 
+def _number(text: str) -> int:
+    """An offset or a length; what is no number reaches beyond every file."""
+    return int(text) if text.isdecimal() else 1 << 62
+
+
 _DIGESTS: dict[tuple[str, int, int], str] = {}
 """Digests of files by path, modification time (ns) and size (bytes)."""
 
@@ -138,29 +141,3 @@ def _file_digest(path: Path) -> str:
     if key not in _DIGESTS:
         _DIGESTS[key] = digest_of(path.read_bytes())
     return _DIGESTS[key]
-
-
-def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and, after it, the graphs inside its If, Loop and Scan nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from graphs_of(inner)
-
-
-def initializers_of(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every weight: initialisers and tensors held by Constant nodes, those of inner graphs too."""
-    for inner in graphs_of(graph):
-        yield from inner.initializer
-        for node in inner.node:
-            for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-
-
-def tensor_nbytes(tensor: onnx.TensorProto) -> int:
-    """Bytes of a tensor by its dims and type, whether or not its data is at hand."""
-    from onnx import helper
-
-    return math.prod(map(int, tensor.dims)) * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)

@@ -113,7 +113,7 @@ class _Walk:
 
     def _infer(self, node: onnx.NodeProto) -> None:
         """Follow a node by shape, through its operator's own inference."""
-        from onnx import defs, helper, numpy_helper, shape_inference
+        from onnx import checker, defs, helper, numpy_helper, shape_inference
 
         version = self.versions.get(node.domain)
         if version is None or not defs.has(node.op_type, node.domain):
@@ -130,8 +130,8 @@ class _Walk:
         try:
             schema = defs.get_schema(node.op_type, version, node.domain)
             found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=self.opsets)
-        except (defs.SchemaError, shape_inference.InferenceError, RuntimeError):
-            return
+        except (defs.SchemaError, checker.ValidationError, shape_inference.InferenceError, RuntimeError):
+            return  # the operator is unknown in this version, or used in a way that it does not allow
         for name, kind in found.items():
             tensor = kind.tensor_type
             if (

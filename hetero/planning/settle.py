@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Set
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 
 from hetero.cost import energy, price
@@ -47,7 +47,10 @@ def settle(
         _require_usable(options, notes)
         setting = replace(setting, options=options)
         formulated = formulate(graph, machine, _problem_limits(request.limits), setting)
-        schedule, seconds = _solve(formulated.problem, request, setting.contention, locked, budget_s)
+        try:
+            schedule, seconds = _solve(formulated.problem, request, setting.contention, locked, budget_s)
+        except InfeasibleError as error:
+            raise InfeasibleError(f"no plan of {graph.name!r} keeps {_stated(request.limits)}: {error}") from error
         choices = formulated.choices({task.name: task.option for task in schedule.tasks})
         verdict = None if gate is None else gate.check(choices)
         if verdict is None or verdict.error <= request.limits.effective_error:
@@ -97,6 +100,15 @@ def _solve(
     return bounded, careful_seconds
 
 
+def _stated(limits: Limits) -> str:
+    """The limits by the names that they were given under."""
+    given = [(field.name, getattr(limits, field.name)) for field in fields(limits)]
+    stated = [f"{name}={value:.4g}" for name, value in given if value is not None]
+    if limits.error is None:
+        stated.append(f"error={limits.effective_error:.0e} (where none is given)")
+    return f"Limits({', '.join(stated)})"
+
+
 def _problem_limits(limits: Limits) -> ProblemLimits:
     return ProblemLimits(
         seconds=limits.latency_s,
@@ -119,7 +131,8 @@ def _to_blame(
 ) -> str:
     """The node whose choice is taken out: the first suspect that has another option, else the one of largest error."""
     for culprit in verdict.culprits:
-        if choices[culprit.path].device != CONTROL:
+        chosen = choices[culprit.path]
+        if any(option.usable and option.choice != chosen for option in options.get(culprit.path, ())):
             return culprit.path
     measured = {
         path: option.estimate.error

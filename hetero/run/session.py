@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
 from collections import deque
@@ -50,8 +51,10 @@ class Session:
             None
         ] = []  # one entry a request: append and pop are atomic, and cheaper than a lock
         self._closed = False
+        self._is_copy = False
         # Runs when the session is dropped, and at exit: so it must not refer to the session itself.
         self._ending = weakref.finalize(self, self._executor.close)
+        _open.add(self)
 
     def call(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         """Run one request and wait for its result.
@@ -218,8 +221,29 @@ class Session:
             raise
         future.add_done_callback(_Canceller(launched, self._running))
 
+    def _forked(self) -> None:
+        """In the child of a fork: the threads and engines of the session have stayed behind in the parent."""
+        self._closed = self._is_copy = True
+        self._ending.detach()
+
     def _closed_error(self) -> ClosedError:
+        if self._is_copy:
+            return ClosedError(
+                f"plan {self._graph.name!r} was opened before this process was forked, and engines and threads do "
+                "not survive a fork: open it in this process, or start processes by 'spawn'"
+            )
         return ClosedError(f"plan {self._graph.name!r} is closed: make a new one to run it again")
+
+
+_open: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for session in list(_open):
+        session._forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Canceller:

@@ -222,6 +222,13 @@ def ghz(qubits: int, measured: bool = False) -> QuantumCircuit:
     return circuit
 
 
+def turned(qubits: int) -> QuantumCircuit:
+    """No Clifford circuit."""
+    circuit = ghz(qubits)
+    circuit.ry(0.3, 0)
+    return circuit
+
+
 def scrambled_registers() -> QuantumCircuit:
     """More classical bits than are measured, in two registers, in another order than the qubits."""
     circuit = QuantumCircuit(QuantumRegister(3), ClassicalRegister(2, "a"), ClassicalRegister(4, "b"))
@@ -337,12 +344,11 @@ def test_threads_are_offered_where_they_have_something_to_share() -> None:
 def test_memory_is_never_exceeded() -> None:
     """What does not fit into the processor's memory is refused with the bytes it needs."""
     tight = Processor("cpu", cores=1, memory_bytes=1 << 30)
-    op = CircuitOp.from_circuit(ghz(28), observables="Z" * 28)
+    op, wide = (CircuitOp.from_circuit(make(28), observables="Z" * 28) for make in (ghz, turned))
     found = device("aer", tight).variants(op, ())
     assert {v.settings["method"] for v in found.variants} == {"matrix_product_state", "stabilizer"}
-    assert any(
-        "statevector needs 4 GiB of memory, the processor has 1 GiB" in r.reason for r in found.refusals
-    )
+    reasons = [r.reason for r in device("aer", tight).variants(wide, ()).refusals]
+    assert any("statevector needs 4 GiB of memory, the processor has 1 GiB" in reason for reason in reasons)
     assert any("12 GiB" in r.reason for r in device("ddsim", tight).variants(op, ()).refusals)
     (value,) = device("aer", tight).compile(op, found.variants[0]).start([]).wait()
     assert value == pytest.approx(1.0)

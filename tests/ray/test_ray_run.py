@@ -6,6 +6,8 @@ import time
 
 import numpy as np
 import pytest
+from nodes import add, double, fragile, in_place, invert, process
+from plans_by_hand import plan_of
 
 import hetero as ht
 from hetero.errors import NodeError
@@ -13,8 +15,6 @@ from hetero.run.compile import compile_program
 from hetero.run.ray_cluster import RayExecutor, machine_from_ray
 from hetero.run.ray_connection import living_nodes
 from hetero.run.session import Session
-from nodes import add, double, fragile, in_place, invert, process
-from plans_by_hand import plan_of
 
 pytestmark = pytest.mark.ray
 

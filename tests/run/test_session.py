@@ -1,6 +1,7 @@
 """Sessions on hand-made plans: same results as the graph's own run."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -282,3 +283,23 @@ print(session.call((1,)))
         [sys.executable, "-c", script, folder], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "(2, 2)\n", "")
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_copy_of_a_session_is_refused():
+    """In a forked child the session says what to do instead of waiting for threads that are not there."""
+    with Session(plan_of(diamond.trace(), times=PARALLEL)) as session:
+        assert session.call((1,))
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                session.call((1,))
+            except ClosedError as error:
+                os.write(writing, str(error).encode())
+            os._exit(0)
+        os.close(writing)
+        assert os.waitpid(child, 0)[1] == 0
+        with os.fdopen(reading) as answer:
+            assert "before this process was forked" in answer.read()
+        assert session.call((1,))

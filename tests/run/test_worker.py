@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -272,3 +273,36 @@ def running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_random_kills_cost_nobody_an_answer(open_apart):
+    """While requests run from several threads their worker is killed again and again: every answer is right."""
+    with open_apart(graph_of(double, double)) as session:
+        kills = 5
+
+        def kill():
+            for _ in range(kills):
+                time.sleep(0.2)
+                if pid := session.worker.pid:
+                    os.kill(pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        answered = 0
+        while killer.is_alive():
+            found = list(session.stream(range(50), in_flight=4))
+            assert found == [4 * x for x in range(50)]
+            answered += 50
+        killer.join()
+        assert answered
+        assert session.worker.generation > 1
+
+
+def test_a_forked_process_does_not_use_its_parents_worker(open_apart):
+    """Two processes on one pipe would read each other's answers: the fork is refused."""
+    with open_apart(graph_of(double)) as session:
+        assert session.call((1,)) == 2
+        session.worker._owner = -1  # as seen from a fork
+        with pytest.raises(WorkerError, match="fork"):
+            session.worker.ask("run", 1, (1,))
+        session.worker._owner = os.getpid()

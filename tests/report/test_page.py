@@ -1,0 +1,104 @@
+"""The report: what it says, that it is one file, and that a real browser shows it without an error."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from headless_browser import visit
+
+import hetero as ht
+from hetero.plans import Plan
+from hetero.report import gantt
+from hetero.report.page import Observed, observe, write_report
+
+
+@pytest.fixture(scope="module")
+def page(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "page.html"
+    plan.report(path)
+    return path
+
+
+@pytest.mark.browser
+def test_a_real_browser_draws_it_without_a_console_error(page: Path, tmp_path: Path) -> None:
+    """Offline, both charts are drawn and nothing is written to the console."""
+    seen = visit(page, tmp_path)
+    assert seen.console == []
+    assert 'data-charts="2"' in seen.document
+    assert len(re.findall(r'class="main-svg"', seen.document)) >= 2
+    assert "Predicted: " in seen.document
+    assert "Measured: " in seen.document
+
+
+@pytest.mark.browser
+def test_the_browser_of_these_tests_does_see_errors(tmp_path: Path) -> None:
+    """A page that throws, and one that loads something from the network, are found out."""
+    broken = tmp_path / "broken.html"
+    broken.write_text('<script>nowhere()</script><script src="http://example.org/x.js"></script>')
+    console = " ".join(visit(broken, tmp_path / "profile").console)
+    assert "nowhere is not defined" in console
+
+
+def test_it_is_one_file(page: Path) -> None:
+    """No script, style sheet, font or picture is loaded from anywhere."""
+    text = page.read_text()
+    markup = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"<(script|img|iframe)[^>]*\ssrc=|<link[^>]*href=\"(?!data:)|@import|url\((?!#)", markup)
+
+
+def test_names_are_text_and_never_markup(page: Path) -> None:
+    """A node called like a tag appears as such; only in the charts' data, which is no markup, it stands as it is."""
+    text = page.read_text()
+    assert "sum &lt;b&gt; &amp; more" in text
+    assert "sum <b>" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_it_shows_all_five_figures_the_bound_and_every_node(plan: Plan, page: Path) -> None:
+    """Latency, energy, cost, scalability and precision have a row each, and every node of the plan is named."""
+    text = page.read_text()
+    for figure in ("latency", "energy", "cost", "scalability", "precision"):
+        assert re.search(f"<td>{figure}[^<]*</td>", text), figure
+    assert "proven optimal" in text
+    for path in plan.choices:
+        assert path.rsplit("/", 1)[-1].split(" ")[0] in text
+
+
+def test_without_samples_it_shows_what_was_predicted_only(plan: Plan) -> None:
+    """A plan that cannot be run here has one chart, and no figure is called seen."""
+    assert observe(replace(plan, samples=())) == Observed()
+
+
+def test_a_node_with_side_effects_is_not_run_for_a_report(tmp_path: Path) -> None:
+    """Writing the report of a plan that sends mail sends none."""
+    sent: list[int] = []
+
+    @ht.node(retry=False)
+    def send(x: int) -> int:
+        sent.append(x)
+        return x
+
+    with ht.plan(send, 1) as plan:
+        sent.clear()
+        plan.report(tmp_path / "page.html")
+    assert sent == []
+
+
+def test_a_missing_extra_is_named(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without plotly the error says what to install."""
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    with pytest.raises(ht.HeteroError, match=r"hetero\[report\]"):
+        write_report(plan, tmp_path / "page.html")
+
+
+def test_an_old_report_survives_a_failure(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the page cannot be made, the file is as it was."""
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    monkeypatch.setattr(gantt, "figure", lambda *_: {}["nothing"])
+    with pytest.raises(KeyError):
+        plan.report(path)
+    assert path.read_text() == "old"
