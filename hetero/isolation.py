@@ -14,7 +14,7 @@ from typing import Any
 
 from hetero.containers import each_part
 from hetero.device import HOST, Device, DeviceInfo, Done, Executable, Memory, Offers, Pending, Variant
-from hetero.errors import WorkerError
+from hetero.errors import ClosedError, WorkerError
 from hetero.ops.base import Op, Outputs
 from hetero.run.events import EventLog
 from hetero.run.flight import Latch
@@ -117,9 +117,12 @@ class _ProcessExecutable:
         self._device, self._op, self._variant = device, op, variant
         self._built_in = 0
         self._number = 0
+        self._closed = False
 
     def build(self) -> None:
         with self._device.worker.lock:
+            if self._closed:
+                raise ClosedError(f"{self._device.info.name}: {self._op.name!r} was closed; compile it again")
             if self._built_in != self._device.opened():
                 number = self._device.ask("compile", self._device.info.name, self._op, self._variant)
                 self._number, self._built_in = number, self._device.worker.generation
@@ -142,7 +145,7 @@ class _ProcessExecutable:
                 and self._built_in == self._device.worker.generation
             ):
                 self._device.ask("discard", self._number)
-            self._built_in = 0
+            self._closed, self._built_in = True, 0
 
 
 class _ProcessRun:

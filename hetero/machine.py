@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from hetero.errors import ArgumentError, UnknownNameError
+from hetero.errors import ArgumentError, HeteroError, UnknownNameError
 
 if TYPE_CHECKING:
     from hetero.device import DeviceInfo
 
 __all__ = ["Link", "Machine", "Processor"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,12 @@ class Machine:
         for name in names:
             if names.count(name) > 1:
                 raise ArgumentError(f"machine: processor {name!r} is listed twice; names must be unique")
+            _require_numbers(f"processor {name!r}", self.processor(name), _PROCESSOR_NUMBERS)
         for device in self.devices:
             if device.processor not in names:
                 raise UnknownNameError(f"processor of device {device.name!r}", device.processor, names)
+        for link in self.links:
+            _require_numbers(f"link {link.source!r} -> {link.target!r}", link, _LINK_NUMBERS)
 
     def processor(self, name: str) -> Processor:
         for candidate in self.processors:
@@ -145,13 +151,15 @@ class Machine:
         from hetero.device import DeviceInfo  # device.py needs Processor: one direction at import time
 
         try:
+            if data.get("version", 1) != 1:
+                raise ArgumentError(f"a machine file of version {data['version']}; this hetero reads version 1")
             return cls(
-                processors=tuple(Processor(**_tuples(p)) for p in data["processors"]),
-                devices=tuple(DeviceInfo(**_tuples(d)) for d in data.get("devices", ())),
-                links=tuple(Link(**k) for k in data.get("links", ())),
+                processors=tuple(_typed(Processor, p) for p in data["processors"]),
+                devices=tuple(_typed(DeviceInfo, d) for d in data.get("devices", ())),
+                links=tuple(_typed(Link, k) for k in data.get("links", ())),
                 origin="loaded",
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise ArgumentError(f"not a machine file: {error}") from error
 
     def save(self, path: str | Path) -> None:
@@ -161,11 +169,16 @@ class Machine:
 
     @classmethod
     def load(cls, path: str | Path) -> Machine:
+        """Read a machine that ``save`` or a person wrote.
+
+        Raises:
+            OSError: the file cannot be read.
+            ArgumentError: it describes no machine; names the place.
+        """
         try:
-            data = json.loads(Path(path).read_text("utf-8"))
-        except ValueError as error:
-            raise ArgumentError(f"{path}: not a machine file: {error}") from error
-        return cls.from_dict(data)
+            return cls.from_dict(json.loads(Path(path).read_text("utf-8")))
+        except (ValueError, RecursionError, HeteroError) as error:
+            raise ArgumentError(f"{path}: {error}") from error
 
     @classmethod
     def detect(cls) -> Machine:
@@ -187,5 +200,30 @@ class Machine:
         return machine_from_ray(address)
 
 
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+_PROCESSOR_NUMBERS = {
+    "cores": 1,
+    "memory_bytes": 0,
+    "idle_watts": 0,
+    "active_watts_per_core": 0,
+    "dollars_per_hour": 0,
+}
+_LINK_NUMBERS = {"latency_s": 0, "bytes_per_s": 1e-9}
+"""The least that each may be; none may be NaN or infinite, which would pass every comparison in a schedule."""
+
+
+def _require_numbers(who: str, thing: object, least: Mapping[str, float]) -> None:
+    for name, smallest in least.items():
+        value = getattr(thing, name)
+        if value is not None and not (math.isfinite(value) and value >= smallest):
+            raise ArgumentError(f"machine: {who}: {name}={value!r}, expected a finite number of at least {smallest}")
+
+
+def _typed(kind: type[_T], given: Mapping[str, Any]) -> _T:
+    """One entry of a file. A field that there is not is a typing error, which would change nothing unseen."""
+    from msgspec import convert  # only files need it
+
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all three are dataclasses
+    for name in given:
+        if name not in names:
+            raise UnknownNameError(f"field of a {kind.__name__}", name, names)
+    return convert(given, kind)

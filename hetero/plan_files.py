@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+from msgspec import convert
 
 from hetero.cost.estimate import Estimate
 from hetero.cost.store import ProfileStore
@@ -15,11 +18,14 @@ from hetero.files import write_atomically
 from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
+from hetero.ops.map import MapOp
 from hetero.planning.evidence import Evidence
 from hetero.planning.selection import Selection
 from hetero.plans import CONTROL, Choice, Considered, Plan, Request
+from hetero.registry import detect_machine
 from hetero.schedule.problem import Problem
-from hetero.schedule.schedule import Placement, Schedule
+from hetero.schedule.schedule import Objective, Placement, Schedule
+from hetero.schedule.verify import verify
 
 __all__ = ["read_plan", "save_plan"]
 
@@ -38,12 +44,10 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
         PlanMismatchError: the file is no plan, or its pipeline or its machine differs; names the difference.
     """
     try:
-        text = Path(path).read_text("utf-8")
+        data = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise PlanMismatchError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanMismatchError(f"{path} is not a plan file: {error}") from error
     if not isinstance(data, dict) or data.get("format") != "hetero plan":
         raise PlanMismatchError(f"{path} is not a plan file")
@@ -56,7 +60,7 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
         found = _plan(data, graph)
     except PlanMismatchError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, HeteroError) as error:
+    except (HeteroError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise PlanMismatchError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     differences = _differences(found)
     if not differences:
@@ -110,37 +114,36 @@ def _choice(choice: Choice) -> list[Any]:
     return [choice.device, choice.variant.to_dict()]
 
 
-def _choice_of(plain: Any) -> Choice:
-    device, variant = plain
-    return Choice(str(device), Variant.from_dict(variant))
-
-
-def _estimate_of(plain: Mapping[str, Any] | None) -> Estimate | None:
-    return None if plain is None else Estimate.from_dict(plain)
+_SavedChoice: TypeAlias = tuple[str, Variant]
+_SavedOption: TypeAlias = tuple[_SavedChoice, Estimate | None, str]
 
 
 def _plan(data: Mapping[str, Any], graph: Graph) -> Plan:
-    asked = data["request"]
-    schedule = dict(data["schedule"])
-    tasks = tuple(Placement(str(n), int(o), float(s), float(e)) for n, o, s, e in schedule.pop("tasks"))
+    asked, schedule = data["request"], data["schedule"]
+    tasks = convert(schedule["tasks"], list[tuple[str, int, float, float]])
+    options = convert(data["options"], dict[str, list[_SavedOption]])
     plan = Plan(
         graph=graph,
         machine=Machine.from_dict(data["machine"]),
         request=Request(
-            asked["objective"],
-            Limits(**asked["limits"]),
-            Selection(asked["allow"] and tuple(asked["allow"]), tuple(asked["deny"])),
+            convert(asked["objective"], Objective),
+            convert(asked["limits"], Limits),
+            Selection(
+                convert(asked["allow"], tuple[str, ...] | None), convert(asked["deny"], tuple[str, ...])
+            ),
         ),
-        choices={path: _choice_of(choice) for path, choice in data["choices"].items()},
+        choices={
+            path: Choice(*choice) for path, choice in convert(data["choices"], dict[str, _SavedChoice]).items()
+        },
         problem=Problem.from_dict(data["problem"]),
-        schedule=Schedule(tasks=tasks, **schedule),
-        estimate=Estimate.from_dict(data["estimate"]),
+        schedule=convert({**schedule, "tasks": [Placement(*task) for task in tasks]}, Schedule),
+        estimate=convert(data["estimate"], Estimate),
         options={
-            path: tuple(Considered(_choice_of(c), _estimate_of(e), str(r)) for c, e, r in options)
-            for path, options in data["options"].items()
+            path: tuple(Considered(Choice(*choice), estimate, reason) for choice, estimate, reason in found)
+            for path, found in options.items()
         },
         evidence=None if data["evidence"] is None else Evidence.from_dict(data["evidence"]),
-        notes=tuple(map(str, data["notes"])),
+        notes=convert(data["notes"], tuple[str, ...]),
     )
     _require_complete(plan)
     return plan
@@ -150,13 +153,13 @@ def _require_complete(plan: Plan) -> None:
     """A file may say anything: every node needs a choice of a device that exists, and a place in the schedule."""
     for path, node in plan.graph.walk():
         choice = plan.choices[path]
-        if (choice.device == CONTROL) != bool(node.op.subgraphs):
-            raise PlanMismatchError(f"node {path!r} cannot run on {choice.device!r}")
-        if choice.device != CONTROL:
-            plan.machine.device(choice.device)
-    from hetero.schedule.verify import verify
-
+        inside = bool(node.op.subgraphs)
+        known = CONTROL == choice.device if inside else node.op.kind in plan.machine.device(choice.device).kinds
+        if not known or choice.variant.threads < 1 or (isinstance(node.op, MapOp) and _lanes(choice) < 1):
+            raise PlanMismatchError(f"node {path!r} cannot run on {choice.device!r} {choice.variant}")
     verify(plan.problem, plan.schedule)
+    if plan.schedule.objective != plan.request.objective:
+        raise PlanMismatchError(f"its schedule is for {plan.schedule.objective}, not for {plan.request.objective}")
     placed = {task.name for task in plan.schedule.tasks}
     if placed != {node.name for node in plan.graph}:
         raise PlanMismatchError(
@@ -164,10 +167,15 @@ def _require_complete(plan: Plan) -> None:
         )
 
 
+def _lanes(choice: Choice) -> int:
+    return convert(choice.variant.settings.get("lanes", 1), int)
+
+
 def _same_graph(saved: Mapping[str, Any], graph: Graph) -> None:
     if saved["digest"] == graph.digest:
         return
-    then = {path: (kind, digest) for path, kind, digest in saved["nodes"]}
+    nodes = convert(saved["nodes"], list[tuple[str, str, str]])
+    then = {path: (kind, digest) for path, kind, digest in nodes}
     now = {path: (node.op.kind, node.op.digest) for path, node in graph.walk()}
     gone, new = [p for p in then if p not in now], [p for p in now if p not in then]
     changed = [p for p in then if p in now and then[p] != now[p]]
@@ -188,10 +196,6 @@ def _same_graph(saved: Mapping[str, Any], graph: Graph) -> None:
 
 def _differences(plan: Plan) -> list[str]:
     """What is different here for what the plan uses; devices that it does not use do not matter."""
-    from dataclasses import replace
-
-    from hetero.registry import detect_machine
-
     used = {choice.device for choice in plan.choices.values()} - {CONTROL}
     devices = tuple(d for d in plan.machine.devices if d.name in used)
     names = {d.processor for d in devices}

@@ -216,13 +216,21 @@ def spec_to_plain(spec: Spec) -> list[Any]:
 
 
 def spec_from_plain(plain: Sequence[Any]) -> Spec:
-    """
+    """The inverse of ``spec_to_plain``.
+
+    Raises:
+        TypeError, ValueError: it is something else.
+
     >>> spec_from_plain(spec_to_plain(spec_of([np.zeros(2)]))) == spec_of([np.zeros(2)])
     True
     """
-    kind, first, second = plain[0], plain[1], plain[2]
+    kind, first, second = plain
     if kind == "tensor":
-        return TensorSpec(first, tuple(second))
+        if not all(isinstance(size, int) and size >= 0 for size in second):
+            raise ValueError(f"an array cannot have the shape {second!r}")
+        return TensorSpec(_dtype_name(np.dtype(str(first))), tuple(second))
     if kind == "object":
-        return ObjectSpec(first, second)
-    return ContainerSpec(kind, tuple(map(spec_from_plain, first)), tuple(second))
+        return ObjectSpec(str(first), int(second))
+    if kind not in ("list", "tuple", "dict"):
+        raise ValueError(f"{kind!r} is no kind of value")
+    return ContainerSpec(kind, tuple(map(spec_from_plain, first)), tuple(map(str, second)))

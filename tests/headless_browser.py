@@ -41,6 +41,11 @@ def visit(page: Path, profile: Path) -> Visit:
         page.as_uri(),
     ]
     done = subprocess.run(
-        arguments, capture_output=True, text=True, timeout=120, check=True, env={**os.environ, "HOME": str(profile)}
+        arguments,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "HOME": str(profile)},
     )
     return Visit(done.stdout, re.findall(r"CONSOLE[^\]]*\] (.*)", done.stderr))

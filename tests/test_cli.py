@@ -37,8 +37,14 @@ def show(result):
 PROBLEM = {
     "processors": [{"name": "cpu", "cores": 1}, {"name": "gpu"}],
     "tasks": [
-        {"name": "a", "options": [{"processor": "cpu", "seconds": 2.0}, {"processor": "gpu", "seconds": 1.0}]},
-        {"name": "b", "options": [{"processor": "cpu", "seconds": 1.0}, {"processor": "gpu", "seconds": 3.0}]},
+        {
+            "name": "a",
+            "options": [{"processor": "cpu", "seconds": 2.0}, {"processor": "gpu", "seconds": 1.0}],
+        },
+        {
+            "name": "b",
+            "options": [{"processor": "cpu", "seconds": 1.0}, {"processor": "gpu", "seconds": 3.0}],
+        },
     ],
 }
 

@@ -17,7 +17,12 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 def test_an_example_runs_as_it_stands(example: Path, tmp_path: Path) -> None:
     """Started from any folder it ends well and has printed something; so a reader can begin with it."""
     done = subprocess.run(
-        [sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, timeout=570, env=dict(os.environ)
+        [sys.executable, str(example)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=570,
+        env=dict(os.environ),
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
@@ -28,5 +33,7 @@ def test_the_example_of_the_readme_is_the_one_that_is_tested() -> None:
     root = Path(__file__).parents[1]
     readme = (root / "README.md").read_text("utf-8")
     shown = readme.split("```python\n", 1)[1].split("```", 1)[0]
-    lines = {line.strip() for line in (root / "examples" / "first_pipeline.py").read_text("utf-8").splitlines()}
+    lines = {
+        line.strip() for line in (root / "examples" / "first_pipeline.py").read_text("utf-8").splitlines()
+    }
     assert [line for line in map(str.strip, shown.splitlines()) if line and line not in lines] == []

@@ -25,7 +25,9 @@ def loaded_by(code: str) -> set[str]:
     )
     top = {name.partition(".")[0] for name in json.loads(found)}
     # The build's settings are a module of the standard library whose name depends on the platform.
-    return {name for name in top if name not in sys.stdlib_module_names and not name.startswith("_sysconfigdata")}
+    return {
+        name for name in top if name not in sys.stdlib_module_names and not name.startswith("_sysconfigdata")
+    }
 
 
 def test_importing_loads_numpy_and_the_standard_library_only() -> None:

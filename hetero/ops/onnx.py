@@ -44,8 +44,8 @@ class OnnxOp(Op):
         self.name = name
         weights = {tensor.name for tensor in model.graph.initializer}
         given = [value for value in model.graph.input if value.name not in weights]
-        self.input_ports = tuple(_port(value, file.where) for value in given)
-        self.output_ports = tuple(_port(value, file.where) for value in model.graph.output)
+        self.input_ports = tuple(_input_port(value, file.where) for value in given)
+        self.output_ports = tuple(map(_port, model.graph.output))
         self.inputs = tuple(port.name for port in self.input_ports)
         self.outputs = tuple(port.name for port in self.output_ports)
         self.weights_nbytes = sum(map(tensor_nbytes, initializers_of(model.graph)))
@@ -165,20 +165,25 @@ def _from_files(path: str, files: dict[str, bytes], digest: str, name: str) -> O
     return OnnxOp(here, name) if same else OnnxOp.from_contents(files, name)
 
 
-def _port(value: onnx.ValueInfoProto, where: str) -> Port:
-    """The port of a graph input or output.
+def _input_port(value: onnx.ValueInfoProto, where: str) -> Port:
+    """The port of a graph input.
 
     Raises:
         ModelError: it is no tensor (a sequence, a map, an optional).
     """
-    from onnx import helper
-
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        raise ModelError(
-            f"{where}: {value.name!r} is a {(kind or 'value without a type').removesuffix('_type')}; "
-            "expected a tensor"
-        )
+        found = (kind or "value without a type").removesuffix("_type")
+        raise ModelError(f"{where}: input {value.name!r} is a {found}; expected a tensor")
+    return _port(value)
+
+
+def _port(value: onnx.ValueInfoProto) -> Port:
+    """The port of a graph input or output. An output may be a list or dict (of a classifier): dtype ``object``."""
+    from onnx import helper
+
+    if value.type.WhichOneof("value") != "tensor_type":
+        return Port(value.name, "object", None)
     tensor = value.type.tensor_type
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
     if not tensor.HasField("shape"):

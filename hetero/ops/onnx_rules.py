@@ -82,16 +82,22 @@ def _types_are_known(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _tensors_are_whole(model: onnx.ModelProto) -> Iterator[str]:
-    from onnx import TensorProto
+    from onnx import TensorProto, helper
 
     unsized = {value for name, value in TensorProto.DataType.items() if name in _UNSIZED}
     for tensor in initializers_of(model.graph):
         if any(size < 0 for size in tensor.dims):
             yield f"tensor {tensor.name!r} has the shape {list(tensor.dims)}"
-        elif tensor.HasField("raw_data") and tensor.data_type not in unsized:
-            found, expected = len(tensor.raw_data), tensor_nbytes(tensor)
+        elif tensor.data_type not in unsized and tensor.data_location != TensorProto.EXTERNAL:
+            if tensor.HasField("raw_data"):
+                unit, found, expected = "bytes", len(tensor.raw_data), tensor_nbytes(tensor)
+            else:  # one entry an element, two for a complex one
+                complex_type = tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
+                field = helper.tensor_dtype_to_field(tensor.data_type)
+                unit, found = "numbers", len(getattr(tensor, field))
+                expected = math.prod(map(int, tensor.dims)) * (2 if complex_type else 1)
             if found != expected:
-                yield f"tensor {tensor.name!r} holds {found} bytes, expected {expected} for its shape"
+                yield f"tensor {tensor.name!r} holds {found} {unit}, expected {expected} for its shape"
 
 
 def _nodes_have_outputs(model: onnx.ModelProto) -> Iterator[str]:

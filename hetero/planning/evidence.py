@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
+
+from msgspec import Meta, convert
 
 from hetero.cost.record import Recording
 from hetero.cost.store import ProfileStore
@@ -17,6 +19,10 @@ from hetero.graph import Graph
 from hetero.values import Specs, digest_of, spec_from_plain, spec_to_plain, specs_of
 
 __all__ = ["Evidence", "SeenCall", "evidence_key", "evidence_of", "recall", "remember"]
+
+
+_Count: TypeAlias = Annotated[int, Meta(ge=1)]
+_Length: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +72,20 @@ class Evidence:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Evidence:
+        """The inverse of ``to_dict``.
+
+        Raises:
+            ValueError: there is something else in it.
+        """
+        calls = convert(data["calls"], dict[str, list[tuple[list[Any], list[Any], _Count]]])
         return cls(
-            samples=int(data["samples"]),
+            samples=convert(data["samples"], _Count),
             calls={
-                path: tuple(SeenCall(_specs(i), _specs(o), int(count)) for i, o, count in calls)
-                for path, calls in data["calls"].items()
+                path: tuple(SeenCall(_specs(i), _specs(o), count) for i, o, count in made)
+                for path, made in calls.items()
             },
-            lengths={path: tuple(lengths) for path, lengths in data["lengths"].items()},
-            taken={path: tuple(map(bool, taken)) for path, taken in data["taken"].items()},
+            lengths=convert(data["lengths"], dict[str, tuple[_Length, ...]]),
+            taken=convert(data["taken"], dict[str, tuple[bool, ...]]),
         )
 
 

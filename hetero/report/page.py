@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from hetero.errors import MissingExtraError
@@ -19,6 +18,7 @@ from hetero.report.figures import five_figures
 from hetero.report.html_tables import figures_table, nodes_table, options_tables, table
 from hetero.report.measured import Measured, measure, throughput
 from hetero.report.placement import placement_svg
+from hetero.report.template import PAGE
 from hetero.show import seconds
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def render(plan: Plan, observed: Observed, script: str) -> str:
     colours = colours_of(devices)
     nodes = observed.measured.nodes if observed.measured is not None else {}
     charts = _charts(plan, observed, colours)
-    return _PAGE.substitute(
+    return PAGE.substitute(
         name=escape(plan.graph.name),
         objective=escape(plan.objective),
         verdict=escape(_verdict(plan)),
@@ -147,64 +147,3 @@ def _plotly() -> str:
     except ImportError as error:
         raise MissingExtraError("report", "plotly", "report") from error
     return str(get_plotlyjs())
-
-
-_PAGE = Template(
-    """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>$name: hetero report</title>
-<style>
-body { font: 15px/1.5 system-ui, Roboto, "DejaVu Sans", sans-serif; color: #1c2430; background: #fff; max-width: 1120px; margin: 0 auto;
-       padding: 24px 28px 64px; }
-h1 { font-size: 26px; margin: 0 0 4px; } h1 small { font-weight: 400; color: #5f6b7a; font-size: 17px; }
-h2 { font-size: 18px; margin: 36px 0 10px; padding-bottom: 4px; border-bottom: 1px solid #e2e6ec; }
-p { margin: 6px 0; } .quiet { color: #5f6b7a; font-size: 13px; }
-table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
-th { text-align: left; font-weight: 600; color: #5f6b7a; border-bottom: 1px solid #c9d0da; padding: 4px 12px 4px 0; }
-td { border-bottom: 1px solid #edf0f4; padding: 4px 12px 4px 0; vertical-align: top; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-tr.chosen td { background: #eef6fc; font-weight: 600; }
-.wide { overflow-x: auto; } .chart { margin: 4px 0; }
-.legend span { margin-right: 16px; font-size: 13px; white-space: nowrap; }
-.legend i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }
-.placement { overflow-x: auto; text-align: center; } .placement svg { max-width: 100%; height: auto; }
-svg text { font-family: system-ui, Roboto, "DejaVu Sans", sans-serif; fill: #1c2430; } svg .name { font-size: 13px; font-weight: 600; }
-svg .detail { font-size: 11px; fill: #5f6b7a; } svg .frame { font-size: 12px; font-weight: 600; fill: #4a5563; }
-details { border-bottom: 1px solid #edf0f4; padding: 5px 0; } summary { cursor: pointer; }
-summary span { color: #5f6b7a; font-size: 13px; margin-left: 8px; }
-</style>
-</head>
-<body>
-<h1>$name <small>planned for $objective</small></h1>
-<p>$verdict.</p>
-<p class="quiet">$machine. The bound is of the model without contention between nodes that share a processor.</p>
-<h2>Five figures</h2>
-$figures
-<p class="quiet">$prices.</p>
-$rivals
-<h2>Schedule</h2>
-<p class="legend">$legend</p>
-$charts
-<h2>Placement</h2>
-<div class="placement">$placement</div>
-<h2>Nodes, for one request</h2>
-$nodes
-<h2>What was considered</h2>
-$options
-<h2>Notes</h2>
-<ul>$notes</ul>
-<script>$script</script>
-<script>
-const charts = $data;
-charts.forEach((chart, i) => Plotly.newPlot("chart" + i, chart.data, chart.layout,
-    {responsive: true, displayModeBar: false}));
-document.body.dataset.charts = charts.length;
-</script>
-</body>
-</html>
-"""
-)

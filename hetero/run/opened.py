@@ -62,9 +62,10 @@ class Opened:
         device = open_device(info)
         try:
             executable = device.compile(build.op, build.variant)
-        except DeviceError as error:
+        except Exception as error:  # whatever an engine raises, the user wants to know of which node
+            kind = type(error) if isinstance(error, DeviceError) else DeviceError
             nodes = ", ".join(map(repr, build.paths))
-            raise type(error)(f"node {nodes}: {error}") from error
+            raise kind(f"node {nodes}: {error}") from error
         self._executables.append(executable)
         if device not in self._devices:
             self._devices.append(device)

@@ -12,7 +12,7 @@ from hetero.errors import UnavailableError
 from hetero.machine import Machine, Processor
 from hetero.run.events import EventLog
 from hetero.run.legs import Leg
-from hetero.run.program import Lane
+from hetero.run.program import Lane, calls
 from hetero.run.ray_connection import living_nodes
 from hetero.run.sites import local_name
 
@@ -46,6 +46,9 @@ def needs_of(legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float]
     held: dict[str, int] = {}
     for lane, cores in widths.items():
         held[lane.processor] = held.get(lane.processor, 0) + cores
+    for call in (call for leg in legs for stage in leg.program.stages for call in calls(stage.block)):
+        # Inside a map the processor of a node is no lane of its own.
+        held.setdefault(machine.device(legs[0].program.builds[call.executable].device).processor, 0)
     node_id, cpus, gpus = "", 0, 0
     resources: dict[str, float] = {}
     for name, cores in held.items():
@@ -162,7 +165,6 @@ class Site:
         There it asks for no CPUs: the remaining nodes' may all be held by our own other actors, and to share them
         is slower while to wait for them is for ever.
         """
-
         alive = {node["NodeID"]: node["Resources"] for node in living_nodes()}
         node_id = needs_of(self._legs, self._machine, {}).node_id
         offered = alive.get(node_id) or _best(alive.values(), self._legs, self._machine)

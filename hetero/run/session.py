@@ -243,7 +243,8 @@ def _after_fork() -> None:
         session._forked()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # where processes can be forked at all
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Canceller:

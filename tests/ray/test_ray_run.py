@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from nodes import add, double, fragile, in_place, invert, process
+from cluster_nodes import add, double, fragile, in_place, invert, process
 from plans_by_hand import plan_of
 
 import hetero as ht

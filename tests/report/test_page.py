@@ -47,7 +47,9 @@ def test_it_is_one_file(page: Path) -> None:
     """No script, style sheet, font or picture is loaded from anywhere."""
     text = page.read_text()
     markup = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
-    assert not re.search(r"<(script|img|iframe)[^>]*\ssrc=|<link[^>]*href=\"(?!data:)|@import|url\((?!#)", markup)
+    assert not re.search(
+        r"<(script|img|iframe)[^>]*\ssrc=|<link[^>]*href=\"(?!data:)|@import|url\((?!#)", markup
+    )
 
 
 def test_names_are_text_and_never_markup(page: Path) -> None:
@@ -94,7 +96,9 @@ def test_a_missing_extra_is_named(plan: Plan, tmp_path: Path, monkeypatch: pytes
         write_report(plan, tmp_path / "page.html")
 
 
-def test_an_old_report_survives_a_failure(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_report_survives_a_failure(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the page cannot be made, the file is as it was."""
     path = tmp_path / "page.html"
     path.write_text("old")

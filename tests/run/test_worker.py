@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 from plans_by_hand import PYTHON, info, machine, plan_of
 
 import hetero as ht
-from hetero.errors import NodeError, WorkerError
+from hetero.device import Variant
+from hetero.errors import ClosedError, NodeError, WorkerError
 from hetero.isolation import ProcessDevice
 from hetero.run.session import Session
 from hetero.worker_process import WorkerProcess
@@ -276,25 +276,12 @@ def running(pid):
 
 
 def test_random_kills_cost_nobody_an_answer(open_apart):
-    """While requests run from several threads their worker is killed again and again: every answer is right."""
+    """While four requests are in flight their worker is killed again and again: every answer is right."""
     with open_apart(graph_of(double, double)) as session:
-        kills = 5
-
-        def kill():
-            for _ in range(kills):
-                time.sleep(0.2)
-                if pid := session.worker.pid:
-                    os.kill(pid, signal.SIGKILL)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        answered = 0
-        while killer.is_alive():
-            found = list(session.stream(range(50), in_flight=4))
-            assert found == [4 * x for x in range(50)]
-            answered += 50
-        killer.join()
-        assert answered
+        for x, y in enumerate(session.stream(range(200), in_flight=4)):
+            assert y == 4 * x
+            if x % 40 == 20 and (pid := session.worker.pid):
+                os.kill(pid, signal.SIGKILL)
         assert session.worker.generation > 1
 
 
@@ -306,3 +293,15 @@ def test_a_forked_process_does_not_use_its_parents_worker(open_apart):
         with pytest.raises(WorkerError, match="fork"):
             session.worker.ask("run", 1, (1,))
         session.worker._owner = os.getpid()
+
+
+def test_a_closed_executable_is_not_built_again():
+    """Closing is final, though a worker's executables are otherwise built wherever they are missing."""
+    device = ProcessDevice(APART, WorkerProcess("cpu/apart"))
+    executable = device.compile(double.op, Variant("native"))
+    assert executable.start((2,)).wait() == (4,)
+    executable.close()
+    executable.close()
+    with pytest.raises(ClosedError, match="'double' was closed"):
+        executable.start((2,)).wait()
+    device.close()
