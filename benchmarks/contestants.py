@@ -52,7 +52,7 @@ def openvino_fp32(op: Op) -> Run:
 
 def torch_eager(op: Op) -> Run:
     """A torch module as it is; what is no torch module runs on ONNX Runtime."""
-    return op.load() if op.kind == "torch" else onnxruntime_defaults(op)
+    return reference(op) if op.kind == "torch" else onnxruntime_defaults(op)
 
 
 def circuit_run(op: Op) -> Run:
@@ -60,6 +60,10 @@ def circuit_run(op: Op) -> Run:
     device = open_device(detect_machine().device(CIRCUITS))
     executable = device.compile(op, device.variants(op, op.example_specs()).variants[0])
     return lambda *inputs: executable.start(inputs).wait()
+
+
+def reference(op: Op) -> Run:
+    return op.load()
 
 
 LOADERS: dict[str, Callable[[Op], Run]] = {
@@ -75,7 +79,7 @@ def by_habit(graph: Graph, load: Callable[[Op], Run]) -> Callable[..., Any]:
     for _, node in graph.walk():
         if node.op.subgraphs or node.op.digest in runs:
             continue
-        loader = {"function": Op.load, "circuit": circuit_run}.get(node.op.kind, load)
+        loader = {"function": reference, "circuit": circuit_run}.get(node.op.kind, load)
         runs[node.op.digest] = loader(node.op)
 
     def run(path: str, node: Node, inputs: tuple[Any, ...]) -> Any:

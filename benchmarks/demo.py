@@ -1,8 +1,10 @@
-"""The demo pipeline under hetero's plan against single engines: python benchmarks/demo.py [--pipeline NAME] [--csv FILE]
+"""The demo pipeline under hetero's plan against single engines.
 
-Contestants take turns in blocks of runs, in an order that rotates, each in a process of its own that sleeps while the others
-run. A ratio compares a contestant's block with hetero's block of the same round, so that a machine that gets slower for a
-while does not decide. Status 1 where hetero is more than 3 % slower than the best of the others.
+    python benchmarks/demo.py [--pipeline NAME] [--rounds 12] [--runs 4] [--csv FILE]
+
+Contestants take turns in blocks of runs, in an order that rotates, each in a process of its own that sleeps while the
+others run. A ratio compares a contestant's block with hetero's block of the same round, so that a machine that gets
+slower for a while does not decide. Status 1 where hetero is more than 3 % slower than the best of the others.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -54,12 +56,7 @@ class Contestant:
             raise RuntimeError(f"{self.name} ended with status {self._process.wait()}")
         return json.loads(line)
 
-    def __enter__(self) -> Contestant:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=60)
@@ -109,7 +106,11 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         ]
         for row in rows
     ]
-    print(text_table(["contestant", "median", "p99", "spread", "times hetero's time (middle half of rounds)"], cells))
+    print(
+        text_table(
+            ["contestant", "median", "p99", "spread", "times hetero's time (middle half of rounds)"], cells
+        )
+    )
 
 
 def main() -> int:
@@ -122,29 +123,34 @@ def main() -> int:
     cpu = detect.cpu()
     features = [feature for feature in TELLING if feature in cpu.features]
     print(f"{options.pipeline} on {cpu.model}, {cpu.cores} cores ({', '.join(features)})")
-    contestants = []
-    try:
-        for name in NAMES:  # one after the other: hetero measures while it plans
-            contestants.append(Contestant(name, options.pipeline))
+    with ExitStack() as opened:
+        # Started one after the other: hetero measures while it plans.
+        contestants = [opened.enter_context(closing(Contestant(name, options.pipeline))) for name in NAMES]
         blocks = compete(contestants, options.rounds, options.runs)
-    finally:
-        for one in contestants:
-            one.__exit__(None, None, None)
     rows = report(blocks, contestants[0].about["predicted_s"])
     print_rows(rows)
     best = min(rows[1:], key=lambda row: row["times_hetero"])
     own_s, predicted_s = rows[0]["median_s"], contestants[0].about["predicted_s"]
-    print(f"hetero: predicted {seconds(predicted_s)}, measured {seconds(own_s)}, ratio {predicted_s / own_s:.2f}")
+    print(
+        f"hetero: predicted {seconds(predicted_s)}, measured {seconds(own_s)}, ratio {predicted_s / own_s:.2f}"
+    )
     if options.csv is not None:
         options.csv.parent.mkdir(parents=True, exist_ok=True)
         with options.csv.open("w", newline="") as file:
             table = csv.DictWriter(file, [*rows[0], "pipeline", "cpu", "cores", "features"])
             table.writeheader()
-            facts = {"pipeline": options.pipeline, "cpu": cpu.model, "cores": cpu.cores, "features": " ".join(features)}
+            facts = {
+                "pipeline": options.pipeline,
+                "cpu": cpu.model,
+                "cores": cpu.cores,
+                "features": " ".join(features),
+            }
             table.writerows({**row, **facts} for row in rows)
     slower = 1 / best["times_hetero"]
     verdict = "slower" if slower > 1 else "faster"
-    print(f"hetero is {max(slower, 1 / slower):.2f} times {verdict} than the best of them, {best['contestant']}")
+    print(
+        f"hetero is {max(slower, 1 / slower):.2f} times {verdict} than the best of them, {best['contestant']}"
+    )
     return 0 if slower <= TOLERANCE else 1
 
 

@@ -84,6 +84,7 @@ class Machine:
         for device in self.devices:
             if device.processor not in names:
                 raise UnknownNameError(f"processor of device {device.name!r}", device.processor, names)
+            _require_numbers(f"device {device.name!r}", device, _DEVICE_NUMBERS)
         for link in self.links:
             _require_numbers(f"link {link.source!r} -> {link.target!r}", link, _LINK_NUMBERS)
 
@@ -207,6 +208,7 @@ _PROCESSOR_NUMBERS = {
     "active_watts_per_core": 0,
     "dollars_per_hour": 0,
 }
+_DEVICE_NUMBERS = {"concurrency": 1, "max_threads": 1, "memory_bytes": 0}
 _LINK_NUMBERS = {"latency_s": 0, "bytes_per_s": 1e-9}
 """The least that each may be; none may be NaN or infinite, which would pass every comparison in a schedule."""
 

@@ -18,7 +18,7 @@ from hetero.planning.contention import Contention
 from hetero.planning.evidence import Evidence
 from hetero.plans import CONTROL, Choice, Considered
 
-__all__ = ["Inside", "body", "control_options"]
+__all__ = ["Inside", "Setting", "best_option", "body", "control_options", "shapes"]
 
 _ITEM_OVERHEAD_S = 2e-6
 _LANE_OVERHEAD_S = 1e-4
@@ -30,13 +30,15 @@ Better = Callable[[Estimate], float]
 class Inside:
     """One way to run everything inside a map or branch for one request.
 
-    ``seconds`` is the time in sequence; ``locked_s`` the part of it that holds the interpreter lock.
+    ``seconds`` is the time in sequence; ``locked_s`` the part of it that holds the interpreter lock, ``free_s`` the
+    rest by path.
     """
 
     choices: Mapping[str, Choice] = field(default_factory=dict)
     seconds: float = 0.0
     spread_s: float = 0.0
     locked_s: float = 0.0
+    free_s: Mapping[str, float] = field(default_factory=dict)
     joules: float = 0.0
     dollars: float = 0.0
     error: float = 0.0
@@ -51,6 +53,7 @@ class Inside:
             self.seconds + other.seconds,
             self.spread_s + other.spread_s,
             self.locked_s + other.locked_s,
+            {**self.free_s, **other.free_s},
             self.joules + other.joules,
             self.dollars + other.dollars,
             self.error + other.error,
@@ -85,6 +88,12 @@ class Setting:
     evidence: Evidence
     contention: Contention
     better: Better
+    beside: Mapping[tuple[str, Choice, int], float] = field(default_factory=dict)
+    """Path, choice and lanes to the measured speed of each lane relative to one alone."""
+
+    def speed(self, path: str, choice: Choice, lanes: int) -> float:
+        measured = self.beside.get((path, choice, lanes))
+        return self.contention.speed(lanes * choice.variant.threads) if measured is None else measured
 
 
 def control_options(
@@ -92,7 +101,7 @@ def control_options(
 ) -> Iterator[tuple[Considered, Mapping[str, Choice]]]:
     """The options of a map or branch: each with what is chosen at and below its path."""
     seen: set[tuple[object, ...]] = set()
-    for lanes, threads in _shapes(node, cores):
+    for lanes, threads in _shapes_of(node, cores):
         inside = _control(path, node, lanes, threads, setting)
         if inside is None:
             continue
@@ -102,17 +111,20 @@ def control_options(
             yield Considered(inside.choices[path], inside.estimate()), inside.choices
 
 
-def _shapes(node: Node, cores: int) -> Iterator[tuple[int, int]]:
-    """(lanes, threads of each) that together fit the cores."""
+def shapes(cores: int) -> Iterator[tuple[int, int]]:
+    """(lanes, threads of each) that together fit the cores, in powers of two."""
     lanes = 1
     while lanes <= cores:
         threads = 1
         while lanes * threads <= cores:
             yield lanes, threads
             threads *= 2
-        if not isinstance(node.op, MapOp):
-            return
         lanes *= 2
+
+
+def _shapes_of(node: Node, cores: int) -> Iterator[tuple[int, int]]:
+    """Those of a map; a branch has one lane."""
+    return ((lanes, threads) for lanes, threads in shapes(cores) if lanes == 1 or isinstance(node.op, MapOp))
 
 
 def _control(path: str, node: Node, lanes: int, threads: int, setting: Setting) -> Inside | None:
@@ -139,8 +151,8 @@ def _over_lanes(inside: Inside, path: str, lanes: int, setting: Setting) -> Insi
     seconds = inside.seconds
     if lanes > 1:
         useful = max(1.0, min(lanes, items))
-        speed = setting.contention.speed(lanes * inside.threads)
-        free = (inside.seconds - inside.locked_s) / (useful * speed)
+        speeds = {path: setting.speed(path, inside.choices[path], lanes) for path in inside.free_s}
+        free = sum(s / (useful * speeds[path]) for path, s in inside.free_s.items())
         # At least one lane works through all that the lock serialises; at the end lanes wait for the last item.
         ragged = (inside.seconds / items) * (1 - 1 / lanes) / 2 if items else 0.0
         seconds = max(free + inside.locked_s / useful, inside.locked_s) + ragged + _LANE_OVERHEAD_S
@@ -156,14 +168,14 @@ def body(graph: Graph, prefix: str, threads: int, setting: Setting) -> Inside | 
         if node.op.subgraphs:
             ways = [
                 inside
-                for lanes, each in _shapes(node, threads)
+                for lanes, each in _shapes_of(node, threads)
                 if (inside := _control(path, node, lanes, each, setting)) is not None
             ]
             if not ways:
                 return None
             total = total.plus(min(ways, key=lambda way: setting.better(way.estimate())))
             continue
-        best = _best(setting.options[path], threads, setting.better)
+        best = best_option(setting.options[path], threads, setting.better)
         if best is None or best.estimate is None:
             return None
         total = total.plus(_one(path, node, best.choice, best.estimate, path in setting.evidence.calls))
@@ -178,6 +190,7 @@ def _one(path: str, node: Node, choice: Choice, estimate: Estimate, reached: boo
         seconds=often * estimate.seconds,
         spread_s=often * estimate.spread.get("seconds", 0.0),
         locked_s=often * estimate.seconds if node.op.kind == "function" else 0.0,
+        free_s={} if node.op.kind == "function" else {path: often * estimate.seconds},
         joules=often * estimate.joules,
         dollars=often * estimate.dollars,
         error=often * estimate.error,
@@ -187,7 +200,7 @@ def _one(path: str, node: Node, choice: Choice, estimate: Estimate, reached: boo
     )
 
 
-def _best(options: tuple[Considered, ...], threads: int, better: Better) -> Considered | None:
+def best_option(options: tuple[Considered, ...], threads: int, better: Better) -> Considered | None:
     fitting = [
         o for o in options if o.usable and o.choice.variant.threads <= threads and o.estimate is not None
     ]

@@ -19,6 +19,7 @@ from hetero.cost.store import ProfileStore
 from hetero.errors import WorkerError
 from hetero.graph import Graph
 from hetero.machine import Machine
+from hetero.planning.beside import speeds_beside
 from hetero.planning.contention import Contention
 from hetero.planning.control import Setting
 from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
@@ -71,6 +72,8 @@ def decide(
     machine = with_measured_links(machine, store, open_device)
     efficiency = core_efficiency(machine.processors[0], store)
     setting = Setting(options, evidence, Contention(efficiency), _better(request.objective))
+    beside = speeds_beside(graph, machine, setting, seen, key, store, deadline)
+    setting = replace(setting, beside=beside)
     gate = Gate(graph, machine, seen, key, store) if samples else None
     found = settle(graph, machine, request, setting, gate, _left(deadline))
     return replace(

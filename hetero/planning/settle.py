@@ -50,7 +50,9 @@ def settle(
         try:
             schedule, seconds = _solve(formulated.problem, request, setting.contention, locked, budget_s)
         except InfeasibleError as error:
-            raise InfeasibleError(f"no plan of {graph.name!r} keeps {_stated(request.limits)}: {error}") from error
+            raise InfeasibleError(
+                f"no plan of {graph.name!r} keeps {_stated(request.limits)}: {error}"
+            ) from error
         choices = formulated.choices({task.name: task.option for task in schedule.tasks})
         verdict = None if gate is None else gate.check(choices)
         if verdict is None or verdict.error <= request.limits.effective_error:

@@ -1,0 +1,43 @@
+"""All figures that the documents quote, one benchmark after the other: python benchmarks/run_all.py [FOLDER]
+
+Writes a CSV for each into FOLDER (default: build/figures). Problems with known optima are solved where the environment
+variable HETERO_SCHEDULES names a folder of them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HOME = Path(__file__).parent
+
+
+def commands(folder: Path) -> list[list[str]]:
+    """A command line a benchmark, without the interpreter."""
+    found = [
+        ["demo.py", "--csv", str(folder / "demo.csv")],
+        ["prediction.py", "--out", str(folder / "prediction.csv")],
+        ["overhead.py"],
+        ["schedule_speed.py", "--csv", str(folder / "schedule_speed.csv")],
+    ]
+    if os.environ.get("HETERO_SCHEDULES"):
+        found.append(["schedule_known.py", "--csv", str(folder / "schedule_known.csv")])
+    return found
+
+
+def main(folder: str = "build/figures") -> int:
+    """Run them all, whatever one of them says; 1 where any of them failed."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    failed = []
+    for script, *arguments in commands(Path(folder)):
+        print(f"\n== {script} {' '.join(arguments)}", flush=True)
+        if subprocess.run([sys.executable, str(HOME / script), *arguments]).returncode != 0:
+            failed.append(script)
+    print(f"\nfailed: {', '.join(failed)}" if failed else "\nall benchmarks held what they promise")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
