@@ -15,25 +15,20 @@ from typing import Any
 from hetero.containers import each_part
 from hetero.device import HOST, Device, DeviceInfo, Done, Executable, Memory, Offers, Pending, Variant
 from hetero.errors import ClosedError, WorkerError
+from hetero.events import EventLog
+from hetero.latch import Latch
 from hetero.ops.base import Op, Outputs
-from hetero.run.events import EventLog
-from hetero.run.flight import Latch
 from hetero.values import Specs
 from hetero.wire import Handle
 from hetero.worker_process import WorkerProcess
 
-__all__ = ["ProcessDevice", "ThreadDevice", "open_isolated"]
+__all__ = ["ProcessDevice", "ThreadDevice", "isolated"]
 
 
-def open_isolated(info: DeviceInfo) -> Device:
-    """The device that ``info`` describes, in the home that it asks for; opened once a process."""
-    from hetero.registry import open_device
-
-    return thread_device(info) if info.isolation == "thread" else open_device(info)
-
-
-@cache
-def thread_device(info: DeviceInfo) -> ThreadDevice:
+def isolated(info: DeviceInfo) -> Device:
+    """The device that ``info`` describes, in the home of its own that it asks for."""
+    if info.isolation == "process":
+        return ProcessDevice(info)
     from hetero.registry import open_here
 
     return ThreadDevice(info, partial(open_here, info))

@@ -133,7 +133,7 @@ class Machine:
             if device.name not in others:
                 found.append(f"device {device.name} is missing")
                 continue
-            for attribute in ("version", "driver"):
+            for attribute in _DEVICE_IDENTITY:
                 a, b = getattr(device, attribute), getattr(others[device.name], attribute)
                 if a != b:
                     found.append(f"device {device.name}: {attribute} {a} -> {b}")
@@ -153,7 +153,9 @@ class Machine:
 
         try:
             if data.get("version", 1) != 1:
-                raise ArgumentError(f"a machine file of version {data['version']}; this hetero reads version 1")
+                raise ArgumentError(
+                    f"a machine file of version {data['version']}; this hetero reads version 1"
+                )
             return cls(
                 processors=tuple(_typed(Processor, p) for p in data["processors"]),
                 devices=tuple(_typed(DeviceInfo, d) for d in data.get("devices", ())),
@@ -208,6 +210,17 @@ _PROCESSOR_NUMBERS = {
     "active_watts_per_core": 0,
     "dollars_per_hour": 0,
 }
+_DEVICE_IDENTITY = (
+    "engine",
+    "version",
+    "driver",
+    "processor",
+    "memory_space",
+    "isolation",
+    "concurrency",
+    "kinds",
+)
+"""What a plan takes for granted of a device that it uses."""
 _DEVICE_NUMBERS = {"concurrency": 1, "max_threads": 1, "memory_bytes": 0}
 _LINK_NUMBERS = {"latency_s": 0, "bytes_per_s": 1e-9}
 """The least that each may be; none may be NaN or infinite, which would pass every comparison in a schedule."""
@@ -217,7 +230,9 @@ def _require_numbers(who: str, thing: object, least: Mapping[str, float]) -> Non
     for name, smallest in least.items():
         value = getattr(thing, name)
         if value is not None and not (math.isfinite(value) and value >= smallest):
-            raise ArgumentError(f"machine: {who}: {name}={value!r}, expected a finite number of at least {smallest}")
+            raise ArgumentError(
+                f"machine: {who}: {name}={value!r}, expected a finite number of at least {smallest}"
+            )
 
 
 def _typed(kind: type[_T], given: Mapping[str, Any]) -> _T:

@@ -133,7 +133,8 @@ def _plan(data: Mapping[str, Any], graph: Graph) -> Plan:
             ),
         ),
         choices={
-            path: Choice(*choice) for path, choice in convert(data["choices"], dict[str, _SavedChoice]).items()
+            path: Choice(*choice)
+            for path, choice in convert(data["choices"], dict[str, _SavedChoice]).items()
         },
         problem=Problem.from_dict(data["problem"]),
         schedule=convert({**schedule, "tasks": [Placement(*task) for task in tasks]}, Schedule),
@@ -154,12 +155,16 @@ def _require_complete(plan: Plan) -> None:
     for path, node in plan.graph.walk():
         choice = plan.choices[path]
         inside = bool(node.op.subgraphs)
-        known = CONTROL == choice.device if inside else node.op.kind in plan.machine.device(choice.device).kinds
+        known = (
+            choice.device == CONTROL if inside else node.op.kind in plan.machine.device(choice.device).kinds
+        )
         if not known or choice.variant.threads < 1 or (isinstance(node.op, MapOp) and _lanes(choice) < 1):
             raise PlanMismatchError(f"node {path!r} cannot run on {choice.device!r} {choice.variant}")
     verify(plan.problem, plan.schedule)
     if plan.schedule.objective != plan.request.objective:
-        raise PlanMismatchError(f"its schedule is for {plan.schedule.objective}, not for {plan.request.objective}")
+        raise PlanMismatchError(
+            f"its schedule is for {plan.schedule.objective}, not for {plan.request.objective}"
+        )
     placed = {task.name for task in plan.schedule.tasks}
     if placed != {node.name for node in plan.graph}:
         raise PlanMismatchError(

@@ -130,9 +130,10 @@ def statuses(row: Row, cpu: Processor) -> tuple[DeviceStatus, ...]:
         return (DeviceStatus(row.device, False, reason=reason, install=row.install),)
     try:
         return tuple(backend(row).probe(cpu))
-    except (HeteroError, ImportError, OSError) as error:
-        log.warning("probing %s failed: %s", row.engine, error)
-        return (DeviceStatus(row.device, False, reason=f"probing failed: {error}", install=row.install),)
+    except Exception as error:  # a driver or a third party's package may raise anything, and the others stay usable
+        log.warning("probing %s failed", row.engine, exc_info=error)
+        reason = str(error) if isinstance(error, HeteroError) else f"{type(error).__name__}: {error}"
+        return (DeviceStatus(row.device, False, reason=f"probing failed: {reason}", install=row.install),)
 
 
 def available(*, teaching: bool = False) -> Iterator[DeviceStatus]:
@@ -159,15 +160,15 @@ def detect_machine(*, teaching: bool = False) -> Machine:
 def open_device(info: DeviceInfo) -> Device:
     """The device that ``info`` describes, opened once a process. Loads its engine.
 
-    A device that says ``isolation="process"`` comes as a proxy of itself in a worker process.
+    A device with an isolation of its own comes as a proxy of itself in a thread or worker process.
 
     Raises:
         UnavailableError: it cannot be opened here.
     """
-    if info.isolation == "process":
-        from hetero.isolation import ProcessDevice
+    if info.isolation != "inline":
+        from hetero.isolation import isolated
 
-        return ProcessDevice(info)
+        return isolated(info)
     return open_here(info)
 
 

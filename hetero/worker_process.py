@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from hetero.containers import each_part
 from hetero.errors import WorkerError
-from hetero.run.events import EventLog
+from hetero.events import EventLog
 from hetero.wire import Arena, Channel, Handle, anonymous_file
 
 __all__ = ["WorkerProcess"]

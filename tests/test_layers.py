@@ -16,14 +16,14 @@ BACKENDS = Path(hetero.registry.__file__).parent.parent / "backends"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("files", "containers", "arguments", "user_code"),
+    ("files", "containers", "arguments", "user_code", "events", "latch"),
     ("values",),
     ("ops.base", "graph", "traced"),
     ("ops", "show"),
     ("graph_files", "limits"),
     ("machine",),
     ("device", "wire"),
-    ("run.events", "run.flight"),  # values of the runtime that a worker process sends too
+    ("events", "latch"),
     ("isolation", "worker_process"),
     ("cost", "detect", "schedule"),
     ("registry",),
@@ -36,8 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("planner", "uniform"),
     ("run",),
     ("report",),
-    ("demo",),
-    ("commands", "cli", "__main__"),
+    ("commands", "demo", "cli", "__main__"),
 )
 """From the ground up. A module may import at its top what stands below it or beside it; a longer name counts first."""
 
@@ -58,12 +57,12 @@ def modules() -> dict[str, ast.Module]:
 
 def level(name: str) -> int:
     """The layer of a module: of its own name, else of the package that it is in."""
-    while name:
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
         for number, layer in enumerate(LAYERS):
-            if name in layer:
+            if ".".join(parts[:length]) in layer:
                 return number
-        name = name.rpartition(".")[0]
-    raise AssertionError("a module that is in no layer: say in LAYERS where it stands")
+    raise AssertionError(f"hetero.{name} is in no layer: say in LAYERS of {Path(__file__).name} where it stands")
 
 
 def is_typing_only(node: ast.stmt) -> bool:

@@ -6,11 +6,10 @@ followed; those of installed packages are named with their package's version. Ob
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,15 @@ from hetero.values import digest_of, to_host
 __all__ = ["content"]
 
 
-_NO_CODE = {"__module__", "__dict__", "__weakref__", "__doc__", "__annotations__", "__slotnames__", "__firstlineno__"}
+_NO_CODE = {
+    "__module__",
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "__annotations__",
+    "__slotnames__",
+    "__firstlineno__",
+}
 """What a class has beside the user's code; ``__slotnames__`` appears when an object of it is first copied."""
 
 

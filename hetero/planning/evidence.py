@@ -21,8 +21,8 @@ from hetero.values import Specs, digest_of, spec_from_plain, spec_to_plain, spec
 __all__ = ["Evidence", "SeenCall", "evidence_key", "evidence_of", "recall", "remember"]
 
 
-_Count: TypeAlias = Annotated[int, Meta(ge=1)]
-_Length: TypeAlias = Annotated[int, Meta(ge=0)]
+_Count: TypeAlias = Annotated[int, Meta(ge=1, le=1 << 53)]
+_Length: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hetero.run.events import Event
+from hetero.events import Event
 from hetero.run.flight import Done
 from hetero.run.program import Program
 from hetero.run.timing import NodeStats

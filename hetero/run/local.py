@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from hetero.device import Device, DeviceInfo
-from hetero.isolation import open_isolated
+from hetero.events import Event
+from hetero.latch import Latch
 from hetero.machine import Machine
+from hetero.registry import open_device
 from hetero.run.codegen import Function
 from hetero.run.dispatch import Dispatcher
-from hetero.run.events import Event
-from hetero.run.flight import Done, Flight, Latch
+from hetero.run.flight import Done, Flight
 from hetero.run.program import Program, Stage
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
@@ -45,7 +46,7 @@ class LocalExecutor:
         self,
         program: Program,
         machine: Machine,
-        open_device: Callable[[DeviceInfo], Device] = open_isolated,
+        open_device: Callable[[DeviceInfo], Device] = open_device,
         workshop: Workshop | None = None,
     ) -> None:
         self.program = program

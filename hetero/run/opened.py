@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from hetero.containers import each_part
 from hetero.device import Device, DeviceInfo, DirectExecutable, Executable, Memory
 from hetero.errors import DeviceError
+from hetero.events import Event, EventLog
 from hetero.machine import Machine
 from hetero.ops.base import Outputs
-from hetero.run.events import Event, EventLog
 from hetero.run.program import Build
 from hetero.values import nbytes_of
 

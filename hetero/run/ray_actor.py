@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hetero.errors import UnavailableError
+from hetero.events import EventLog
 from hetero.machine import Machine, Processor
-from hetero.run.events import EventLog
 from hetero.run.legs import Leg
 from hetero.run.program import Lane, calls
 from hetero.run.ray_connection import living_nodes

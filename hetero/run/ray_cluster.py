@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from hetero.errors import WorkerError
+from hetero.events import Event, EventLog
 from hetero.machine import Machine
 from hetero.run.dispatch import Dispatcher
-from hetero.run.events import Event, EventLog
 from hetero.run.flight import Done, Flight
 from hetero.run.legs import split
 from hetero.run.program import Program, Recv, Slot, evaluate

@@ -153,10 +153,10 @@ class Probe:
     def machine(self) -> Machine:
         """The node's machine as it sees itself, with the links to the memories of its devices."""
         from hetero.cost.links import measure_links
-        from hetero.isolation import open_isolated
+        from hetero.registry import open_device
 
         found = Machine.detect()
-        return found.with_links(*measure_links(found, open_isolated))
+        return found.with_links(*measure_links(found, open_device))
 
     def make(self, nbytes: int) -> Any:
         import numpy as np

@@ -76,10 +76,10 @@ def _on_node(
 
 def _profile(work: Sequence[_Work]) -> tuple[list[Row], dict[int, DeviceError]]:
     """What a node runs: it measures into a store of its own and sends the rows back."""
-    from hetero.isolation import open_isolated
+    from hetero.registry import open_device
 
     contestants = [
-        Contestant(path, open_isolated(info), processor, op, variant, calls)
+        Contestant(path, open_device(info), processor, op, variant, calls)
         for path, info, processor, op, variant, calls in work
     ]
     with tempfile.TemporaryDirectory() as folder, ProfileStore(Path(folder) / "profiles.sqlite") as store:

@@ -12,8 +12,8 @@ import ray
 from hetero.containers import each_part
 from hetero.device import Device, DeviceInfo
 from hetero.errors import DeviceError, NodeError
-from hetero.isolation import open_isolated
 from hetero.machine import Machine
+from hetero.registry import open_device
 from hetero.run.legs import Leg
 from hetero.run.local import LocalExecutor
 from hetero.run.sites import local_info
@@ -114,4 +114,4 @@ def _writable(value: Any) -> Any:
 
 
 def _open_local(info: DeviceInfo) -> Device:
-    return open_isolated(local_info(info))
+    return open_device(local_info(info))

@@ -16,9 +16,9 @@ import numpy as np
 
 from hetero.arguments import call_arguments
 from hetero.errors import ArgumentError, ClosedError
+from hetero.events import Event
 from hetero.plans import Plan
 from hetero.run.compile import compile_program
-from hetero.run.events import Event
 from hetero.run.executor import Executor, Launched
 from hetero.run.local import LocalExecutor
 from hetero.run.retry import may_retry

@@ -7,10 +7,10 @@ from typing import Any
 
 from hetero.device import Device, DeviceInfo
 from hetero.errors import NodeError
+from hetero.events import Event
 from hetero.machine import Machine
 from hetero.run.codegen import CodeBook, Function
 from hetero.run.dispatch import Dispatcher
-from hetero.run.events import Event
 from hetero.run.opened import Gate, Mover, Opened
 from hetero.run.program import Block, Build, Call, Map, Move, Stage, calls
 from hetero.run.sites import is_host

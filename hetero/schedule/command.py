@@ -49,10 +49,7 @@ def run_file(
 
 
 def summary(problem: Problem, schedule: Schedule) -> str:
-    """A few lines: the value, how good it provably is, and the work on each processor.
-
-    Raises nothing; meant for a terminal.
-    """
+    """A few lines for a terminal: the value, how good it provably is, and the work on each processor."""
     unit = {"latency": "s", "throughput": "s a query", "energy": "J", "cost": "$"}[schedule.objective]
     what = {"latency": "makespan", "throughput": "period", "energy": "energy", "cost": "cost"}[
         schedule.objective
@@ -60,7 +57,7 @@ def summary(problem: Problem, schedule: Schedule) -> str:
     if schedule.proven_optimal:
         quality = "proven optimal"
     else:
-        quality = f"at most {schedule.gap:.2%} above the optimum (bound {schedule.lower_bound:.6g} {unit})"
+        quality = f"the optimum is at most {schedule.gap:.2%} lower (bound {schedule.lower_bound:.6g} {unit})"
     lines = [f"{what} {schedule.objective_value:.6g} {unit}, {quality}; found by {schedule.method}"]
     if schedule.objective != "latency":
         lines.append(f"makespan {schedule.makespan_s:.6g} s")

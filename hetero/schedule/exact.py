@@ -184,8 +184,12 @@ def _timed_model(arrays: Arrays, limits: Limits, horizon_s: float) -> _Model:
     model.makespan = model.cp.new_int_var(0, horizon, "makespan")
     _add_intervals(model)
     _add_transfers(model)
-    for end in model.end:
+    seconds = model.ticks.whole(arrays.seconds)
+    for task, end in enumerate(model.end):
         model.cp.add(end <= model.makespan)
+        for option in range(arrays.first[task], arrays.first[task + 1]):
+            done = model.start[task] + int(seconds[option])
+            model.cp.add(done <= model.makespan).only_enforce_if(model.taken[option])
     return model
 
 
@@ -238,27 +242,37 @@ def _on_processor(model: _Model, task: int) -> dict[int, cp_model.IntVar]:
 
 
 def _add_transfers(model: _Model) -> None:
+    """A target starts after its source has ended and the data is there, for each option of the source.
+
+    Said of the source's start plus its duration, not of its end: that propagates several times better
+    where the end depends on the option.
+    """
     cp, arrays = model.cp, model.arrays
+    seconds = model.ticks.whole(arrays.seconds)
     places = [_on_processor(model, task) for task in range(arrays.tasks)]
     for edge in range(arrays.edges):
         source, target = int(arrays.source[edge]), int(arrays.target[edge])
-        end, start = model.end[source], model.start[target]
-        cp.add(start >= end)
-        if arrays.nbytes[edge] == 0:
-            continue
+        begin, start = model.start[source], model.start[target]
+        cp.add(start >= model.end[source])
         delays = arrays.delays(edge)
         ticks = model.ticks.whole(np.where(np.isfinite(delays), delays, 0.0))
-        for here, on_here in places[source].items():
+        for option in range(arrays.first[source], arrays.first[source + 1]):
+            taken, here, done = (
+                model.taken[option],
+                int(arrays.processor[option]),
+                begin + int(seconds[option]),
+            )
+            cp.add(start >= done).only_enforce_if(taken)
             away = [there for there in places[target] if there != here and np.isfinite(delays[here, there])]
             least = min((int(ticks[here, there]) for there in away), default=0)
             if least > 0:
                 # One constraint says "leaving here takes at least this", instead of one for each pair.
                 stays = [places[target][here].negated()] if here in places[target] else []
-                cp.add(start >= end + least).only_enforce_if(on_here, *stays)
+                cp.add(start >= done + least).only_enforce_if(taken, *stays)
             for there in away:
                 delay = int(ticks[here, there])
                 if delay > least:
-                    cp.add(start >= end + delay).only_enforce_if(on_here, places[target][there])
+                    cp.add(start >= done + delay).only_enforce_if(taken, places[target][there])
 
 
 def _forbid_missing_links(model: _Model) -> None:

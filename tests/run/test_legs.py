@@ -7,8 +7,8 @@ from plans_by_hand import plan_of
 
 import hetero as ht
 from hetero.device import DeviceInfo
-from hetero.isolation import open_isolated
 from hetero.machine import Machine, Processor
+from hetero.registry import open_device
 from hetero.run.compile import compile_program
 from hetero.run.legs import split
 from hetero.run.local import LocalExecutor
@@ -34,7 +34,7 @@ def run_legs(program, machine, values):
     """Each leg by an executor of its own; what it gives is kept by slot."""
     slots = dict(zip(program.inputs, values, strict=True))
     for leg in split(program):
-        executor = LocalExecutor(leg.program, machine, lambda info: open_isolated(local_info(info)))
+        executor = LocalExecutor(leg.program, machine, lambda info: open_device(local_info(info)))
         given = executor.run([slots[slot] for slot in leg.takes])
         slots.update(zip(leg.gives, given, strict=True))
         executor.close()
@@ -84,7 +84,7 @@ def test_any_split_of_any_graph_computes_the_same(seed):
     program = compile_program(plan_of(graph, times=times, devices=devices, cores=cores, on=machine))
     legs = split(program)
     slots = run_legs(program, machine, (5, 7))
-    executor = LocalExecutor(program, machine, lambda info: open_isolated(local_info(info)))
+    executor = LocalExecutor(program, machine, lambda info: open_device(local_info(info)))
     expected = graph.run(5, 7)
     assert executor.run((5, 7)) == expected
     executor.close()

@@ -140,3 +140,68 @@ def test_steps_repeat() -> None:
         tuple(Link(f"p{a}", f"p{b}", 0.5, 2.0) for a in range(3) for b in range(3) if a != b),
     )
     assert solve(problem, steps=200, seed=3) == solve(problem, steps=200, seed=3)
+
+
+def test_more_steps_are_never_worse() -> None:
+    """A larger budget of steps begins with the work of a smaller one."""
+    problem = Problem(
+        tuple(Processor(f"p{i}") for i in range(4)),
+        tuple(
+            Task(f"t{i}", tuple(Option(f"p{k}", 1 + (5 * i + 3 * k + i * i * k) % 13) for k in range(4)))
+            for i in range(45)
+        ),
+        tuple(
+            Edge(f"t{i}", f"t{j}", (i * j) % 7)
+            for i in range(45)
+            for j in range(i + 1, 45)
+            if (i * i + j) % 23 == 0
+        ),
+        tuple(Link(f"p{a}", f"p{b}", 0.5, 2.0) for a in range(4) for b in range(4) if a != b),
+    )
+    found = [solve(problem, steps=steps, seed=1) for steps in (0, 20, 100, 400)]
+    makespans = [schedule.makespan_s for schedule in found]
+    assert makespans == sorted(makespans, reverse=True)
+    assert solve(problem, steps=100, seed=1) == found[2]
+
+
+def test_equal_processors_are_pooled_and_dealt_out_again() -> None:
+    """Without transfers, equal processors give the optimum of one with all their cores."""
+    seconds = [7, 5, 4, 4, 3, 3, 2]
+    problem = Problem(
+        tuple(Processor(f"p{i}") for i in range(3)),
+        tuple(
+            Task(f"t{i}", tuple(Option(f"p{k}", float(s)) for k in range(3))) for i, s in enumerate(seconds)
+        ),
+        (Edge("t0", "t6"), Edge("t1", "t5")),
+    )
+    schedule = solve(problem)
+    assert (schedule.makespan_s, schedule.proven_optimal) == (10.0, True)
+
+
+def test_the_dense_list_schedule_is_valid() -> None:
+    """What the compiled list scheduler makes of arrays keeps every rule of the same problem."""
+    import numpy as np
+
+    from hetero.schedule import Schedule
+    from hetero.schedule.dense import list_schedule
+
+    rng = np.random.default_rng(1)
+    seconds = rng.uniform(1.0, 9.0, (60, 3))
+    target = np.repeat(np.arange(1, 60), 2)
+    source = (rng.random(len(target)) * target).astype(np.int64)
+    nbytes = rng.integers(0, 9, len(target)).astype(float)
+    found = list_schedule(seconds, source, target, nbytes, np.full((3, 3), 0.5), np.full((3, 3), 2.0))
+    problem = Problem(
+        tuple(Processor(f"p{k}") for k in range(3)),
+        tuple(
+            Task(f"t{i}", tuple(Option(f"p{k}", float(seconds[i, k])) for k in range(3))) for i in range(60)
+        ),
+        tuple(Edge(f"t{a}", f"t{b}", float(n)) for a, b, n in zip(source, target, nbytes, strict=True)),
+        tuple(Link(f"p{a}", f"p{b}", 0.5, 2.0) for a in range(3) for b in range(3) if a != b),
+    )
+    placements = tuple(
+        Placement(f"t{i}", int(k), float(start), float(start + seconds[i, k]))
+        for i, (k, start) in enumerate(zip(found.processor, found.start_s, strict=True))
+    )
+    makespan = found.makespan_s
+    assert violations(problem, Schedule("latency", placements, makespan, makespan, 0.0, False, "dense")) == ()
