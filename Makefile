@@ -22,7 +22,8 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY) ## set up, plan and run the demo pipeline, and write its report
-	$(BIN)/hetero demo
+	@mkdir -p build
+	$(BIN)/hetero demo --report build/hetero-demo.html
 
 test: $(READY) test-systems ## set up and run all tests
 	$(BIN)/python -m pytest $(TESTS)

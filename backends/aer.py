@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hetero.backends.aer_gates import translated
 from hetero.backends.packages import missing, version
 from hetero.device import (
     HOST,
@@ -38,13 +39,6 @@ WIDE_CLIFFORD = 20
 
 MPS_FLOPS_LIMIT = 1e12
 """A matrix product state that may take more (about a minute) is refused: Aer cannot be interrupted."""
-
-BOUND_BASIS = (
-    *("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "rz", "p", "u", "r"),
-    *("cx", "cy", "cz", "swap", "ccx", "cswap", "rxx", "ryy", "rzz", "rzx", "measure", "reset", "if_else"),
-)
-"""What circuits with parameters are translated to. Controlled rotations (cp, crx, ...) are left out: Aer 0.18 binds
-their parameters wrongly at run time, silently (Qiskit/qiskit-aer issues 2391 and 2403)."""
 
 
 def probe(cpu: Processor) -> Sequence[DeviceStatus]:
@@ -94,7 +88,6 @@ class AerDevice:
         return Offers(tuple(offered), tuple(refused))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
-        from qiskit import transpile
         from qiskit.exceptions import QiskitError
         from qiskit_aer import AerSimulator
 
@@ -106,9 +99,8 @@ class AerDevice:
             max_parallel_threads=variant.threads,
         )
         source = op.circuit if op.shots is not None else op.unitary
-        target = {"basis_gates": list(BOUND_BASIS)} if source.num_parameters else {"backend": simulator}
         try:
-            circuit = transpile(source, optimization_level=1, seed_transpiler=0, **target)
+            circuit = translated(source, str(variant.settings["method"]))
         except QiskitError as error:
             raise refuse(self.info.name, op, error) from error
         _save(circuit, op)

@@ -27,8 +27,6 @@ def brightest(image):
 
 if __name__ == "__main__":
     image = np.random.default_rng(0).random((1, 3, 256, 512), np.float32)
-    plan = ht.plan(
-        brightest, image, objective="latency"
-    )  # measures every option, solves, compares with the reference
+    plan = ht.plan(brightest, image)  # measures every option, solves, compares with the reference
     print(plan.explain())  # what runs where, what lost and by how much, the proven bound
     print("the best tile is number", plan(image))

@@ -1,13 +1,18 @@
-"""Several arguments as one item: what ``stream`` and ``calibrate=`` take where a pipeline has many inputs."""
+"""Options of several doors: an item of several arguments (``stream``, ``calibrate=``), what becomes of errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
-__all__ = ["Args", "args", "call_arguments"]
+from hetero.errors import UnknownNameError
+
+__all__ = ["Args", "Errors", "args", "call_arguments", "errors_option"]
+
+Errors: TypeAlias = Literal["raise", "return"]
+"""What becomes of the error of one item among many: it ends them all, or stands in the place of its result."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,19 @@ def call_arguments(item: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     (([1, 2],), {})
     """
     return (item.args, item.kwargs) if isinstance(item, Args) else ((item,), {})
+
+
+def errors_option(given: str) -> Errors:
+    """The option ``errors=`` as it was given.
+
+    Raises:
+        UnknownNameError: it is something else.
+    """
+    if given == "raise":
+        return "raise"
+    if given == "return":
+        return "return"
+    raise UnknownNameError("way of errors=", str(given), get_args(Errors))
 
 
 def _rebuild(positional: tuple[Any, ...], named: dict[str, Any]) -> Args:

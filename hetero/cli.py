@@ -61,9 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     try:
         status = app(args=[word for word in words if word != "--debug"], standalone_mode=False)
-    except KeyboardInterrupt:
-        return _end(INTERRUPTED, "interrupted")
-    except typer.Abort:  # what typer makes of Ctrl-C in a prompt
+    except (KeyboardInterrupt, typer.Abort):
         return _end(INTERRUPTED, "interrupted")
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
@@ -73,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug or message is None:
             raise
         return _end(BAD_INPUT, message)
+    if status == INTERRUPTED:  # what newer versions of typer make of Ctrl-C
+        return _end(INTERRUPTED, "interrupted")
     return status if isinstance(status, int) else 0
 
 

@@ -68,7 +68,7 @@ class Variant:
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
 
     def __hash__(self) -> int:
-        return hash((self.precision, self.threads, self.exact, tuple(self.settings.items())))
+        return hash((self.precision, self.threads, self.exact, frozenset(self.settings.items())))
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy does not pickle
         return type(self), (self.precision, self.threads, self.exact, dict(self.settings))

@@ -16,6 +16,8 @@ HeteroError
  ├── PlanMismatchError   (ValueError)     a saved plan does not fit this pipeline or machine
  ├── StoreError          (OSError)        the profile store cannot be used
  ├── NodeError           (RuntimeError)   a node of a running plan raised; the cause is attached
+ ├── DeadlineError       (TimeoutError)   a request was not answered by its deadline, and was dropped
+ ├── OverloadError       (RuntimeError)   a plan has as many requests under way as it takes
  └── ClosedError         (RuntimeError)   a plan or device was used after close()
 
 Each one also is the builtin error that a caller would expect, and survives pickling, because errors
@@ -32,6 +34,7 @@ from difflib import get_close_matches
 __all__ = [
     "ArgumentError",
     "ClosedError",
+    "DeadlineError",
     "DeviceError",
     "GraphError",
     "HeteroError",
@@ -39,6 +42,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NodeError",
+    "OverloadError",
     "PlanMismatchError",
     "ProblemError",
     "SpecError",
@@ -110,7 +114,9 @@ class UnknownNameError(HeteroError, LookupError):
 
 
 class DeviceError(HeteroError, RuntimeError):
-    """An engine failed while it compiled or ran a node."""
+    """An engine failed while it compiled or ran a node. ``device`` names it, where a plan that uses it was opened."""
+
+    device: str = ""
 
 
 class UnavailableError(DeviceError):
@@ -146,6 +152,14 @@ class NodeError(HeteroError, RuntimeError):
 
     def __reduce__(self) -> tuple[type[NodeError], tuple[str, str]]:
         return type(self), (self.node, self.message)
+
+
+class DeadlineError(HeteroError, TimeoutError):
+    """A request was not answered by its deadline; what was left of it is dropped."""
+
+
+class OverloadError(HeteroError, RuntimeError):
+    """A plan has as many requests under way as it takes; this one was refused before anything of it ran."""
 
 
 class ClosedError(HeteroError, RuntimeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 from hetero.errors import ArgumentError
@@ -35,12 +34,7 @@ class Limits:
             value = getattr(self, field.name)
             if value is None:
                 continue
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or math.isnan(value)
-                or value < 0
-            ):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:  # NaN is not
                 raise ArgumentError(
                     f"Limits({field.name}={value!r}): a limit is a number >= 0, or None for no limit"
                 )

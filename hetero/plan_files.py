@@ -152,13 +152,15 @@ def _plan(data: Mapping[str, Any], graph: Graph) -> Plan:
 
 def _require_complete(plan: Plan) -> None:
     """A file may say anything: every node needs a choice of a device that exists, and a place in the schedule."""
+    cores = sum(processor.cores for processor in plan.machine.processors)
     for path, node in plan.graph.walk():
         choice = plan.choices[path]
         inside = bool(node.op.subgraphs)
         known = (
             choice.device == CONTROL if inside else node.op.kind in plan.machine.device(choice.device).kinds
         )
-        if not known or choice.variant.threads < 1 or (isinstance(node.op, MapOp) and _lanes(choice) < 1):
+        counts = [choice.variant.threads, _lanes(choice) if isinstance(node.op, MapOp) else 1]
+        if not known or not all(1 <= count <= cores for count in counts):
             raise PlanMismatchError(f"node {path!r} cannot run on {choice.device!r} {choice.variant}")
     verify(plan.problem, plan.schedule)
     if plan.schedule.objective != plan.request.objective:

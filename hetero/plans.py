@@ -14,8 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hetero import show
+from hetero.arguments import Errors
 from hetero.cost.estimate import Estimate
 from hetero.device import Variant
+from hetero.events import Event
 from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from hetero.planning.selection import Selection
     from hetero.run.session import Session
 
-__all__ = ["CONTROL", "Choice", "Considered", "Plan", "Request"]
+__all__ = ["CONTROL", "Choice", "Considered", "Plan", "Request", "Within"]
 
 CONTROL = "control"
 """The device of maps and branches: the program itself, which runs their items and sides."""
@@ -120,14 +122,29 @@ class Plan:
 
         return await asyncio.wrap_future(self.submit(*args, **kwargs))
 
+    def within(self, deadline_s: float) -> Within:
+        """The same plan with a deadline for each request: ``plan.within(0.1)(x)``, ``plan.within(0.1).submit(x)``.
+
+        Not an argument of ``submit`` itself, whose arguments are the pipeline's.
+        """
+        return Within(self, deadline_s)
+
     def stream(
-        self, items: Iterable[Any], *, in_flight: int | None = None, ordered: bool = True
+        self,
+        items: Iterable[Any],
+        *,
+        in_flight: int | None = None,
+        ordered: bool = True,
+        deadline_s: float | None = None,
+        errors: Errors = "raise",
     ) -> Iterator[Any]:
         """Results of many requests with several in flight, lazily, in the order of the items unless told otherwise.
 
-        An item is the single input of the pipeline, or ``ht.args(...)`` where it takes several.
+        An item is the single input of the pipeline, or ``ht.args(...)`` where it takes several. With
+        ``errors="return"`` an error is given out in the place of its result and does not end the stream: that of a
+        node, or the ``DeadlineError`` of an item that was not answered within ``deadline_s``.
         """
-        return self.session.stream(items, in_flight=in_flight, ordered=ordered)
+        return self.session.stream(items, in_flight, ordered, deadline_s=deadline_s, errors=errors)
 
     def explain(self) -> str:
         """What runs where and why, what lost and by how much, the bound, and once it ran, predicted and measured."""
@@ -154,8 +171,13 @@ class Plan:
         return plan_on_ray(self, address)
 
     def stats(self) -> Mapping[str, Any]:
-        """By node path: calls, p50 and p99 seconds, bytes moved; empty before the first run."""
+        """By node path: calls, p50 and p99 seconds, bytes moved, predicted seconds; empty before the first run."""
         return self._open.stats()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What went wrong while it ran and was repaired, in order."""
+        return self._open.events()
 
     def close(self) -> None:
         """End what runs; a closed plan raises ``ClosedError`` when it is called."""
@@ -174,6 +196,32 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<plan of {self.graph.name!r} for {self.objective}: {show.seconds(self.estimate.seconds)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A plan whose requests are dropped where they are not answered within ``deadline_s`` seconds.
+
+    Raises (from every method, or its future):
+        DeadlineError: the deadline has passed.
+    """
+
+    plan: Plan
+    deadline_s: float
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run once, and wait no longer than that."""
+        return self.plan.session.call(args, kwargs, deadline_s=self.deadline_s)
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start one request; the future gives its result."""
+        return self.plan.session.submit(args, kwargs, deadline_s=self.deadline_s)
+
+    async def run_async(self, *args: Any, **kwargs: Any) -> Any:
+        """Run once, without blocking the event loop."""
+        import asyncio
+
+        return await asyncio.wrap_future(self.submit(*args, **kwargs))
 
 
 class _Opened:
@@ -197,6 +245,9 @@ class _Opened:
 
     def stats(self) -> Mapping[str, Any]:
         return {} if self._session is None else self._session.stats()
+
+    def events(self) -> tuple[Event, ...]:
+        return () if self._session is None else self._session.events
 
     def close(self) -> None:
         with self._lock:

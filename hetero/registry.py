@@ -130,7 +130,9 @@ def statuses(row: Row, cpu: Processor) -> tuple[DeviceStatus, ...]:
         return (DeviceStatus(row.device, False, reason=reason, install=row.install),)
     try:
         return tuple(backend(row).probe(cpu))
-    except Exception as error:  # a driver or a third party's package may raise anything, and the others stay usable
+    except (
+        Exception
+    ) as error:  # a driver or a third party's package may raise anything, and the others stay usable
         log.warning("probing %s failed", row.engine, exc_info=error)
         reason = str(error) if isinstance(error, HeteroError) else f"{type(error).__name__}: {error}"
         return (DeviceStatus(row.device, False, reason=f"probing failed: {reason}", install=row.install),)

@@ -21,6 +21,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeGuard, overload
 
 from hetero.errors import ArgumentError, GraphError, HeteroError, TracingError
@@ -157,7 +158,7 @@ class Callee:
     def __init__(self, op: Op) -> None:
         if not isinstance(op.name, str) or not op.name or "/" in op.name:
             raise ArgumentError(
-                f"name={op.name!r}: a node's name is a text without '/', which stands between a map and what is inside it"
+                f"name={op.name!r}: a node's name is a text without '/', which separates a map from what is inside it"
             )
         self.op = op
         self.__name__ = op.name
@@ -182,6 +183,14 @@ class Callee:
             )
         outputs = self._run(*values)
         return outputs[0] if len(outputs) == 1 else _together(self.op, outputs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Callee:
+        """A function decorated inside a class is a method: reached through an object, it has its ``self``."""
+        op = self.op
+        if instance is None or not isinstance(op, FunctionOp) or not isinstance(op.function, FunctionType):
+            return self
+        method = op.function.__get__(instance, owner)
+        return Callee(FunctionOp(method, name=op.name, outputs=len(op.outputs), effects=op.effects))
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         op = self.op
@@ -232,6 +241,12 @@ class Pipeline:
                 f"{location()}: {self.name}{inspect.signature(self.function)}: {error}"
             ) from None
         return self.function(*bound.args, **bound.kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Pipeline:
+        """A pipeline decorated inside a class is a method."""
+        if instance is None or not isinstance(self.function, FunctionType):
+            return self
+        return Pipeline(self.function.__get__(instance, owner), self.name)
 
     def trace(self) -> Graph:
         """The pipeline's graph.
@@ -307,13 +322,18 @@ def _traced(trace: _Trace, body: Callable[[], Any]) -> Any:
         return body()
     except HeteroError:
         raise
+    except RecursionError as error:
+        raise TracingError(
+            f"pipeline {trace.name!r} calls itself without end; a pipeline is traced whole, so recursion over a value "
+            "that exists only when the plan runs has to be inside a @ht.node"
+        ) from error
     except (TypeError, AttributeError) as error:
         if "Traced" not in str(error):
             raise
         # Code that asks no value's leave: json, `%d`, `with`, str.join, os.path and the like.
         raise TracingError(
-            f"{line_of(error.__traceback__)}: a value that exists only when the plan runs was used while the pipeline is "
-            f"traced ({error}); do that inside a @ht.node"
+            f"{line_of(error.__traceback__)}: a value that exists only when the plan runs was used while the pipeline "
+            f"is traced ({error}); do that inside a @ht.node"
         ) from error
     finally:
         _current.reset(token)

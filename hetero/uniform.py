@@ -54,7 +54,9 @@ def uniform(plan: Plan, engine: str) -> Plan:
         raise InfeasibleError(f"{engine!r} runs no model of {plan.graph.name!r} here")
     request = Request(plan.objective, Limits(error=float("inf")), plan.request.selection)
     # Nothing overlaps in such a plan, so nothing slows down what runs beside it.
-    setting = Setting(options, plan.evidence, Contention({}), lambda estimate: estimate.seconds)
+    setting = Setting(
+        options, plan.evidence, Contention({}), lambda estimate: (estimate.seconds, estimate.joules)
+    )
     found = settle(plan.graph, plan.machine, request, setting, None, SOLVING_S)
     return replace(found, samples=plan.samples)
 

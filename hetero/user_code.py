@@ -7,28 +7,29 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from types import FrameType, TracebackType
 
 __all__ = ["is_library", "line_of", "location"]
 
-_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_PIPELINES = os.path.join(_OURS, "graphs", "")
+_OURS = str(Path(__file__).absolute().parent) + os.sep
+_PIPELINES = _OURS + "graphs" + os.sep
 _LIBRARIES = tuple(
-    {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
 
 
 @cache
 def is_ours(filename: str) -> bool:
     """Whether a file is part of hetero; the ready pipelines beside it are user code like any other."""
-    path = os.path.abspath(filename)
+    path = str(Path(filename).absolute())
     return path.startswith(_OURS) and not path.startswith(_PIPELINES)
 
 
 @cache
 def is_library(filename: str) -> bool:
     """Whether a file belongs to Python or to an installed package."""
-    return filename.startswith("<frozen") or os.path.abspath(filename).startswith(_LIBRARIES)
+    return filename.startswith("<frozen") or str(Path(filename).absolute()).startswith(_LIBRARIES)
 
 
 def location() -> str:
@@ -66,7 +67,7 @@ def _users_line(lines: Iterable[tuple[str, int]]) -> str:
             if last:
                 break
             continue
-        last = f"{os.path.basename(filename)}:{line}"
+        last = f"{Path(filename).name}:{line}"
         if not is_library(filename):
             break
     return last

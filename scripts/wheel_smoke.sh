@@ -18,6 +18,15 @@ mkdir -p "$folder/elsewhere"
   exit 1
 }
 
+# Every module of the checkout is in the wheel: a package that pyproject.toml does not list would be left out in silence.
+expected="$(cd "$checkout" && find hetero -name '*.py' && find backends graphs -name '*.py' | sed 's,^,hetero/,')"
+packed="$("$python" -m zipfile --list "$folder"/hetero-*.whl | awk '{ print $1 }')"
+missing="$(comm -23 <(sort <<<"$expected") <(sort <<<"$packed"))"
+[[ -z "$missing" ]] || {
+  echo "not in the wheel: $(paste -sd ' ' <<<"$missing"); is its package listed in pyproject.toml?" >&2
+  exit 1
+}
+
 "$python" -m venv --without-pip "$folder/venv"
 smoke="$folder/venv/bin/python"
 packages="$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"

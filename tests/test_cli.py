@@ -10,6 +10,8 @@ import pytest
 
 import hetero as ht
 from hetero.cli import main
+from hetero.commands.progress import progress_bar
+from hetero.commands.target import Target
 
 PIPELINE = '''
 """A pipeline of a person's own, with its sample."""
@@ -178,6 +180,28 @@ def test_profiles_go_from_one_store_to_another(
     assert "2 measurements dropped" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_without_a_traceback(
+    own: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted while it measures, the command says so on one line and ends with the shell's status for it."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Target, "plan", interrupted)
+    assert main(["plan", own]) == 130
+    assert capsys.readouterr().err.split() == ["hetero:", "interrupted"]
+
+
+def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    """A bar that is redrawn would be noise in a file or pipe."""
+    with progress_bar("measuring") as progress:
+        steps = progress(2)
+        steps.advance("first")
+        steps.advance("second")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_schedule_solves_a_file(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The summary says how good the schedule is; the file has it task by task."""
     out = tmp_path / "schedule.json"
@@ -229,3 +253,4 @@ def test_report_writes_a_page_of_a_pipeline_and_of_a_saved_plan(own: str, tmp_pa
     assert main(["plan", own, "--save", str(saved)]) == 0
     assert main(["report", str(saved), "--pipeline", own, "-o", str(page)]) == 0
     assert "double" in page.read_text()
+    assert "Measured: " in page.read_text()

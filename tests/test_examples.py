@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+ROOT = Path(__file__).parents[1]
+EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if not path.stem.startswith("ray_")]
+"""Those that need a cluster are run by ``tests/ray``, which starts one."""
 
 
 @pytest.mark.timeout(600)
@@ -30,10 +32,9 @@ def test_an_example_runs_as_it_stands(example: Path, tmp_path: Path) -> None:
 
 def test_the_example_of_the_readme_is_the_one_that_is_tested() -> None:
     """The README's Python is taken from an example, line by line, so it cannot go stale."""
-    root = Path(__file__).parents[1]
-    readme = (root / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
     shown = readme.split("```python\n", 1)[1].split("```", 1)[0]
     lines = {
-        line.strip() for line in (root / "examples" / "first_pipeline.py").read_text("utf-8").splitlines()
+        line.strip() for line in (ROOT / "examples" / "first_pipeline.py").read_text("utf-8").splitlines()
     }
     assert [line for line in map(str.strip, shown.splitlines()) if line and line not in lines] == []

@@ -101,7 +101,9 @@ def test_functions_of_a_module_of_the_users_are_part_of_the_hash() -> None:
     assert digest(BASE, helpers=HELPERS + "\ndef unused(): pass\n") == digest(BASE)
 
 
-@pytest.mark.parametrize(("name", "old", "new"), [("power", "x=2", "x=3"), ("call", "Scaler(3)", "Scaler(4)")])
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [("power", "x=2", "x=3"), ("call", "Scaler(3)", "Scaler(4)")]
+)
 def test_partials_and_callable_objects_differ_by_what_they_hold(name: str, old: str, new: str) -> None:
     """Two partials or two objects of one class are two ops when they hold different values."""
     assert digest(BASE, name) == digest(BASE, name)
@@ -110,7 +112,16 @@ def test_partials_and_callable_objects_differ_by_what_they_hold(name: str, old: 
 
 def test_built_ins_and_ufuncs_differ_by_name() -> None:
     """`np.sin` and `np.cos` are not one op."""
-    functions = [np.sin, np.cos, len, abs, functools.partial(pow, 2), functools.partial(pow, 3), [1].append, [2].append]
+    functions = [
+        np.sin,
+        np.cos,
+        len,
+        abs,
+        functools.partial(pow, 2),
+        functools.partial(pow, 3),
+        [1].append,
+        [2].append,
+    ]
     assert len({FunctionOp(f).digest for f in functions}) == len(functions)
 
 
@@ -211,3 +222,25 @@ def test_side_effects_are_declared() -> None:
     """`retry=False` marks a node that must not be run twice."""
     assert ht.node(retry=False)(lambda x: x).op.effects == "once"
     assert ht.node(lambda x: x).op.effects == "pure"
+
+
+def test_the_package_that_the_node_is_in_is_followed_though_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pipeline may be somebody's package in site-packages: its own helpers count, those of others by version."""
+
+    def made(step: int, version: str, own: int = 1) -> str:
+        for name in ("mine", "other"):
+            module: Any = types.ModuleType(name)
+            module.__file__, module.__version__ = f"/site-packages/{name}.py", version
+            monkeypatch.setitem(sys.modules, name, module)
+        other, mine = sys.modules["other"], sys.modules["mine"]
+        exec(compile(f"def far(x): return x + {step}", "/site-packages/other.py", "exec"), other.__dict__)
+        source = f"from other import far\ndef near(x): return x + {own}\ndef node(x): return near(x) + far(x)"
+        exec(compile(source, "/site-packages/mine.py", "exec"), mine.__dict__)
+        return FunctionOp(mine.__dict__["node"]).digest
+
+    monkeypatch.setattr("hetero.ops.code.is_library", lambda file: file.startswith("/site-packages"))
+    assert made(1, "1.0") == made(2, "1.0")
+    assert made(1, "1.0") != made(1, "2.0")
+    assert made(1, "1.0") != made(1, "1.0", own=2)

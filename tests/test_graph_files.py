@@ -24,7 +24,12 @@ from hetero.ops.function import FunctionOp
 def onnx_double() -> bytes:
     value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n"]) for n in ("x", "y")]
     made = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "double", [value[0]], [value[1]])
-    return bytes(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString())
+    return bytes(
+        helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    )
+
+
+TABLE = np.arange(3)
 
 
 @ht.node
@@ -36,9 +41,13 @@ def pipeline() -> Graph:
     model = ht.from_onnx(onnx_double(), name="model")
 
     @ht.pipeline
-    def everything(xs: Any, test: Any = True, table: Any = np.arange(3)) -> Any:
+    def everything(xs: Any, test: Any = True, table: Any = TABLE) -> Any:
         rows = ht.map(lambda x: scale(model(x), [1.5, {"a": (None, "text")}][0]), xs)
-        return {"rows": rows, "side": ht.branch(test, lambda: (scale(xs), xs), lambda: (xs, 3)), "table": table}
+        return {
+            "rows": rows,
+            "side": ht.branch(test, lambda: (scale(xs), xs), lambda: (xs, 3)),
+            "table": table,
+        }
 
     return everything.trace()
 
@@ -72,7 +81,7 @@ def test_functions_are_taken_from_a_graph_or_from_ops(tmp_path: Path) -> None:
     made.save(tmp_path / "g.hetero")
     assert Graph.load(tmp_path / "g.hetero", [scale.op]).digest == made.digest
     for code in ((), [FunctionOp(lambda x, by=2: x + by, name="scale")]):
-        with pytest.raises(GraphError, match="function 'scale'.*code="):
+        with pytest.raises(GraphError, match=r"function 'scale'.*code="):
             Graph.load(tmp_path / "g.hetero", code)
 
 
@@ -91,7 +100,9 @@ constants = st.recursive(
 @given(constants)
 def test_constants_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
     """Plain values and containers of them keep their types, infinities and keys."""
-    made = Graph("g", (Input("x", value),), (Node("scale", scale.op, (Const(value), Const(1))),), Ref("scale"))
+    made = Graph(
+        "g", (Input("x", value),), (Node("scale", scale.op, (Const(value), Const(1))),), Ref("scale")
+    )
     path = tmp_path_factory.mktemp("graphs") / "g"
     made.save(path)
     back = Graph.load(path, made)
@@ -99,7 +110,9 @@ def test_constants_come_back_as_they_were(tmp_path_factory: pytest.TempPathFacto
     assert repr(back.inputs[0].default) == repr(value)
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 0)), np.float32(2.5), np.array(["ab"]), np.array(1 + 2j), np.array([True])])
+@pytest.mark.parametrize(
+    "array", [np.zeros((2, 0)), np.float32(2.5), np.array(["ab"]), np.array(1 + 2j), np.array([True])]
+)
 def test_arrays_come_back_as_they_were(array: Any, tmp_path: Path) -> None:
     """Of any plain dtype and shape."""
     made = Graph("g", (Input("x"),), (Node("scale", scale.op, (Const(array), Const(1))),), Ref("scale"))

@@ -55,7 +55,7 @@ def test_names_must_be_unique_and_known() -> None:
     """Two processors of one name, or a device on none, make no machine."""
     with pytest.raises(ArgumentError, match="'cpu' is listed twice"):
         Machine((CPU, CPU))
-    with pytest.raises(UnknownNameError, match="processor of device 'cpu/engine' 'cpu'; .*known: gpu0"):
+    with pytest.raises(UnknownNameError, match=r"processor of device 'cpu/engine' 'cpu'; .*known: gpu0"):
         Machine((GPU,), (DEVICE,))
 
 
@@ -120,7 +120,18 @@ BAD: dict[str, Any] = {
     "a device without engine": {"processors": [{"name": "cpu"}], "devices": [{"name": "x"}]},
     "an unknown isolation": {
         "processors": [{"name": "cpu"}],
-        "devices": [dict(name="cpu/e", engine="e", version="1", processor="cpu", vendor="", supplier="", kinds=[], isolation="none")],
+        "devices": [
+            {
+                "name": "cpu/e",
+                "engine": "e",
+                "version": "1",
+                "processor": "cpu",
+                "vendor": "",
+                "supplier": "",
+                "kinds": [],
+                "isolation": "none",
+            }
+        ],
     },
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_devices import FakeBackend, Register, registering
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_graphs import graphs, run_plainly
 from tiny_models import affine
 
 import hetero as ht
@@ -22,6 +26,7 @@ from hetero.errors import (
     SpecError,
     UnknownNameError,
 )
+from hetero.graph import Graph
 from hetero.machine import Link, Machine, Processor
 
 X = np.arange(8, dtype=np.float32).reshape(2, 4)
@@ -62,9 +67,7 @@ def same(found: Any, expected: Any) -> bool:
         return list(found) == list(expected) and all(same(found[k], expected[k]) for k in expected)
     if isinstance(expected, list | tuple):
         return (
-            type(found) is type(expected)
-            and len(found) == len(expected)
-            and all(map(same, found, expected))
+            type(found) is type(expected) and len(found) == len(expected) and all(map(same, found, expected))
         )
     return bool(np.allclose(found, expected, rtol=1e-5))
 
@@ -84,6 +87,21 @@ def test_a_mixed_pipeline_gives_the_references_answers() -> None:
         for size in (1, 2, 5):
             x = np.ones((size, 4), np.float32)
             assert same(plan(x, scale=1.0), plan.graph.run(x, scale=1.0))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    graphs(),
+    st.lists(st.integers(-99, 99), min_size=3, max_size=3),
+    st.sampled_from(["latency", "throughput"]),
+)
+def test_a_random_pipeline_gives_what_plain_python_gives(
+    made: Graph, numbers: list[int], objective: str
+) -> None:
+    """Planned on one input and run on another, whatever the structure of the graph."""
+    with ht.plan(made, *range(len(made.inputs)), objective=objective) as plan:
+        inputs = numbers[: len(made.inputs)]
+        assert plan(*inputs) == run_plainly(made, inputs)
 
 
 def test_a_torch_module_gives_the_references_answers() -> None:
@@ -410,7 +428,9 @@ class TestErrorGate:
         with pytest.raises(InfeasibleError):
             ht.plan(affine(), X, allow="rough", store=store, limits=ht.Limits(error=0.005))
 
-    @pytest.mark.parametrize("change", [lambda y: y * np.nan, lambda y: y[:-1], lambda y: [y, y], lambda y: None])
+    @pytest.mark.parametrize(
+        "change", [lambda y: y * np.nan, lambda y: y[:-1], lambda y: [y, y], lambda y: None]
+    )
     def test_nan_another_shape_and_another_structure_are_wrong(
         self, change: Any, store: ProfileStore, register: Register
     ) -> None:
@@ -461,6 +481,50 @@ class TestErrorGate:
             assert plan.placement["branch#1/otherwise/affine"][1].precision == "fp32"
 
 
+class TestFunctions:
+    """A Python function is what defines its answer: it runs, whatever it gives."""
+
+    @pytest.mark.parametrize(
+        "make", [lambda x: object(), lambda x: random.random(), lambda x: (i for i in range(3))]
+    )
+    def test_a_function_that_gives_other_outputs_each_time_is_planned_and_noted(self, make: Any) -> None:
+        """Objects that cannot be compared, chance, and generators: the plan runs them and says so."""
+
+        @ht.node
+        def strange(x: Any) -> Any:
+            return make(x)
+
+        @ht.node
+        def name(value: Any) -> str:
+            return type(value).__name__
+
+        with ht.plan(ht.pipeline(lambda x: name(strange(x))), 1) as plan:
+            assert plan(1) == type(make(1)).__name__
+            assert any("strange gave other outputs" in note for note in plan.notes)
+
+    def test_a_function_that_gives_the_same_each_time_is_not_noted(self) -> None:
+        """Also where a second plan takes everything from the store."""
+        for _ in range(2):
+            with ht.plan(double, X) as plan:
+                assert not any("gave other outputs" in note for note in plan.notes)
+
+    def test_a_wrong_engine_after_such_a_function_is_still_found(
+        self, store: ProfileStore, register: Register
+    ) -> None:
+        """What it gave on the sample is what the engines are compared on."""
+        register(FakeBackend("wrong", change=lambda y: y + 1))
+        model = affine()
+
+        @ht.node
+        def noise(x: Any) -> Any:
+            return x + np.float32(random.random())
+
+        with ht.plan(
+            ht.pipeline(lambda x: model(noise(x))), X, allow=["wrong", "onnxruntime"], store=store
+        ) as plan:
+            assert plan.placement["affine"][0] == "cpu/onnxruntime"
+
+
 class TestSamples:
     """A sample that does not fit is found before it does harm."""
 
@@ -496,13 +560,15 @@ class TestSamples:
         def wrong(x: Any) -> Any:
             return x.astype(np.float64)
 
-        with pytest.raises(SpecError, match=r"node 'affine', input 'x': found float64\[2,4\], expected float32"):
+        with pytest.raises(
+            SpecError, match=r"node 'affine', input 'x': found float64\[2,4\], expected float32"
+        ):
             ht.plan(ht.pipeline(lambda x: model(wrong(x))), X)
 
     def test_a_wrong_input_name_is_found_while_tracing(self) -> None:
         """The message lists the model's inputs."""
         model = affine()
-        with pytest.raises(ArgumentError, match="affine.x. has no input 'image'; it has: x"):
+        with pytest.raises(ArgumentError, match=r"affine.x. has no input 'image'; it has: x"):
             ht.plan(ht.pipeline(lambda x: model(image=x)), X)
 
     @pytest.mark.parametrize("args", [(), (1, 2), ("named",)])
@@ -536,7 +602,9 @@ class TestSamples:
         def explode(x: Any) -> Any:
             raise KeyError("mine")
 
-        with pytest.raises(NodeError, match=r"node 'map#1/explode' failed: KeyError: 'mine' .*test_planner\.py") as e:
+        with pytest.raises(
+            NodeError, match=r"node 'map#1/explode' failed: KeyError: 'mine' .*test_planner\.py"
+        ) as e:
             ht.plan(ht.pipeline(lambda xs: ht.map(lambda x: explode(x), xs)), [1])
         assert isinstance(e.value.__cause__, KeyError)
 

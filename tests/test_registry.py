@@ -51,7 +51,9 @@ def test_listing_devices_imports_no_engine() -> None:
         "import sys, hetero as ht; ht.devices();"
         "print([m for m in ('onnxruntime', 'openvino', 'torch', 'qiskit', 'qiskit_aer', 'onnx') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -79,7 +81,14 @@ def broken(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Row:
 
 
 @pytest.mark.parametrize(
-    "error", [OSError("libfoo.so not found"), ImportError("no"), RuntimeError("driver"), AttributeError("x"), ValueError("y")]
+    "error",
+    [
+        OSError("libfoo.so not found"),
+        ImportError("no"),
+        RuntimeError("driver"),
+        AttributeError("x"),
+        ValueError("y"),
+    ],
 )
 def test_a_family_that_fails_to_probe_does_not_hide_the_others(
     error: Exception, monkeypatch: pytest.MonkeyPatch
@@ -115,7 +124,10 @@ def test_entry_points_add_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = types.ModuleType("third_party")
     module.family = family
     monkeypatch.setitem(sys.modules, "third_party", module)
-    points = [EntryPoint("zeta", "third_party:family", "hetero.devices"), EntryPoint("alpha", "nowhere", "hetero.devices")]
+    points = [
+        EntryPoint("zeta", "third_party:family", "hetero.devices"),
+        EntryPoint("alpha", "nowhere", "hetero.devices"),
+    ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
     assert [row.engine for row in registry.rows()][-2:] == ["alpha", "zeta"]
     status = next(s for s in ht.devices() if s.name == "cpu/zeta")
@@ -135,7 +147,7 @@ def test_an_unknown_engine_lists_those_there_are(register: Register) -> None:
     """A machine file may describe a device whose engine is not installed here."""
     register(FakeBackend("single"))
     info = replace(ht.Machine.detect().device("cpu/single"), engine="nothing")
-    with pytest.raises(UnknownNameError, match="unknown engine 'nothing'.*single"):
+    with pytest.raises(UnknownNameError, match=r"unknown engine 'nothing'.*single"):
         registry.open_device(info)
 
 

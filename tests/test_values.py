@@ -25,7 +25,12 @@ from hetero.values import (
 )
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.binary(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.binary(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.tuples(inner, inner)
@@ -86,16 +91,30 @@ def test_every_array_has_a_hash_and_a_spec(array: Any) -> None:
 
 def test_shape_and_dtype_are_part_of_an_arrays_hash() -> None:
     """The same bytes in another shape or type are another value."""
-    zeros = [np.zeros(4, "f4"), np.zeros((2, 2), "f4"), np.zeros(4, "i4"), np.zeros(2, "f8"), np.zeros(()), np.zeros(1)]
+    zeros = [
+        np.zeros(4, "f4"),
+        np.zeros((2, 2), "f4"),
+        np.zeros(4, "i4"),
+        np.zeros(2, "f8"),
+        np.zeros(()),
+        np.zeros(1),
+    ]
     assert len(set(map(digest_of, zeros))) == len(zeros)
 
 
 def test_hashes_do_not_depend_on_the_process() -> None:
     """Sets and dicts of texts hash the same under every seed of Python's string hashes."""
-    script = "from hetero.values import digest_of; print(digest_of({'red', 'green', 'blue'}, {'a': {'x', 'y'}}, frozenset('abc')))"
+    script = (
+        "from hetero.values import digest_of;"
+        "print(digest_of({'red', 'green', 'blue'}, {'a': {'x', 'y'}}, frozenset('abc')))"
+    )
     digests = {
         subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,16 +37,10 @@ def command(
     if saved.suffix == ".json" or (pipeline is not None and saved.is_file()):
         found = target(pipeline or _name_in(saved))
         plan = _load(saved, found)
-        calls = [] if plan.samples else found.calls(None)
     else:
         found = target(what)
-        calls = found.calls(None)
-        plan = found.plan(calls)
+        plan = found.plan(found.calls(None))
     with plan:
-        for call in calls[:1]:  # without a run there is nothing to show as measured
-            plan(*call)
-            plan.session.tracing = True
-            plan(*call)
         write(plan, out)
 
 
@@ -63,9 +58,11 @@ def write(plan: Plan, path: Path) -> None:
 
 
 def _load(path: Path, found: Target) -> Plan:
+    """The saved plan with the pipeline's sample, which no file keeps: it is run for what is shown as measured."""
     import hetero as ht
 
-    return ht.load_plan(path, found.pipeline)
+    plan = ht.load_plan(path, found.pipeline)
+    return replace(plan, samples=(plan.graph.bind(found.calls(None)[0], {}),))
 
 
 def _name_in(path: Path) -> str:

@@ -46,6 +46,7 @@ def command(
         plan = ht.load_plan(plan_file, found.pipeline)
     else:
         plan = found.plan(calls, objective=objective, limits=limits, allow=allow, deny=deny, budget_s=budget)
+    predicted = seconds(plan.estimate.seconds)
     with plan:
         for number, call in enumerate(calls, 1):
             started = time.perf_counter()
@@ -54,6 +55,5 @@ def command(
             if len(calls) > 1:
                 typer.echo(f"--- input {number} of {len(calls)}")
             typer.echo(found.show(result))
-            typer.echo(
-                f"{found.name}: {seconds(took_s)}, predicted {seconds(plan.estimate.seconds)}", err=True
-            )
+            cold = " (the first run, with loading the engines)" if number == 1 else ""
+            typer.echo(f"{found.name}: {seconds(took_s)}{cold}; predicted when warm: {predicted}", err=True)

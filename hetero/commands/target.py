@@ -40,7 +40,10 @@ class Target:
             return [self.sample()]
         try:
             found = self.inputs(path)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            said = f"{error.filename}: {error.strerror}" if error.strerror else str(error)
+            raise ArgumentError(f"{self.name}: {said}") from error
+        except ValueError as error:
             said = str(error) if path in str(error) else f"{path}: {error}"
             raise ArgumentError(f"{self.name}: {said}") from error
         if not found:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from hetero.cost.caches import evict
 from hetero.cost.difference import relative_l2
 from hetero.cost.record import Call
 from hetero.cost.timing import Timing, summarise
@@ -20,6 +21,9 @@ __all__ = ["Candidate", "Contender", "execute", "host_run"]
 
 SHORTEST_S = 50e-6
 """A run shorter than this is repeated inside one timing: the clock's own cost is about 0.1 us."""
+LONG_S = 30e-3
+"""From this on what has to be read into the caches again is lost in the rest."""
+EVICTED_RUNS = 9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +91,7 @@ class Contender:
         self.cold_s = 0.0
         self.error: float | None = None
         self.seconds: list[float] = []
+        self.evicted_s: float | None = None
         self.spent_s = 0.0
         self.turns = 0
         self._clock = clock
@@ -118,6 +123,7 @@ class Contender:
             self.error = relative_l2(call.outputs, tuple(map(memory.get, outputs)))
             del outputs
             self.seconds, self.spent_s, self.turns, self._inner = [], 0.0, 0, 1
+            self.evicted_s = None
             second = self._timed()
             self._inner = max(1, math.ceil(SHORTEST_S / max(second, 1e-7)))
             return second
@@ -136,6 +142,18 @@ class Contender:
                 self.seconds.append(self._timed())
                 if self.spent_s >= until:
                     break
+
+    def time_evicted(self) -> None:
+        """Time a few runs, each of which finds the caches filled by others; a long run hardly notices."""
+        if self.timing.seconds > LONG_S:
+            return
+        with self._as_device_error():
+            self._inner = 1
+            taken = []
+            for _ in range(EVICTED_RUNS):
+                evict()
+                taken.append(self._timed())
+            self.evicted_s = summarise(taken).seconds
 
     @property
     def timing(self) -> Timing:

@@ -48,6 +48,7 @@ class Ledger:
             contender.cold_s,
             contender.error,
             self._now(),
+            contender.evicted_s,
         )
         key = _key(candidate, specs_text)
         self._known[key] = measurement

@@ -42,7 +42,9 @@ class Measurement:
 
     ``seconds`` is the median and ``spread_s`` half the interquartile range; ``low_s`` and ``high_s`` bound
     the median with 95% confidence. Few ``repetitions`` say that it was cut short: a hopeless option, a slow
-    op or a spent budget. ``cold_s`` is load + compile + first run. ``error`` is the largest relative L2
+    op or a spent budget. ``cold_s`` is load + compile + first run;
+    ``evicted_s`` is the median of warm runs that find the caches filled by others, None where it was not taken apart
+    (a long run). ``error`` is the largest relative L2
     difference of an output from the reference on the same inputs (infinite where they cannot be compared),
     None where it was not measured. ``measured_at`` is in seconds since the epoch.
 
@@ -58,6 +60,12 @@ class Measurement:
     cold_s: float
     error: float | None = None
     measured_at: float = 0.0
+    evicted_s: float | None = None
+
+    @property
+    def among_others_s(self) -> float:
+        """Seconds of a run that finds the caches filled by other ops."""
+        return self.seconds if self.evicted_s is None else max(self.seconds, self.evicted_s)
 
     def __post_init__(self) -> None:
         for name in ("seconds", "spread_s", "low_s", "high_s", "cold_s", "measured_at"):

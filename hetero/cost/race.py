@@ -102,7 +102,8 @@ def race(
         for contender in tuple(running):
             if late() or effort.enough(contender.timing, contender.turns, contender.spent_s):
                 running.remove(contender)
-                yield contender, "measured"
+                failure = None if late() else attempt(contender, contender.time_evicted)
+                yield contender, failure or "measured"
             elif (failure := block(contender)) is not None:
                 running.remove(contender)
                 yield contender, failure

@@ -13,8 +13,9 @@ from typing import Any
 
 from hetero.cost.interpret import interpret
 from hetero.cost.progress import Progress, silent
+from hetero.cost.static_check import check_statically
 from hetero.errors import NodeError
-from hetero.graph import INPUT, Graph, Node, check_specs, refs, resolve
+from hetero.graph import Graph, Node, check_specs
 from hetero.ops.base import Op, Outputs, Run
 from hetero.ops.branch import BranchOp
 from hetero.ops.map import MapOp
@@ -66,13 +67,13 @@ def record(graph: Graph, samples: Sequence[tuple[Any, ...]], progress: Progress 
 
     Raises:
         ArgumentError: a sample has the wrong number of values.
-        SpecError: a value does not fit its node. Nodes that take the pipeline's own inputs are checked before
-            anything runs, the others before they run.
+        SpecError: a value does not fit its node. What can be told from the pipeline's own inputs is checked before
+            anything runs, the rest before the node runs.
         NodeError: a node raised; it names the node by its path, and what was raised is its cause.
     """
     bound = tuple(tuple(map(to_host, graph.bind(sample, {}))) for sample in samples)
     for sample in bound:
-        _check_fed_by_inputs(graph, sample)
+        check_statically(graph, sample)
 
     steps = (progress or silent)(len(bound) * len(graph))
     references = References()
@@ -132,10 +133,3 @@ def failed(path: str, node: Node, error: Exception) -> NodeError:
     """The error of a node that raised, with the user's line where it is known."""
     where = f" (called at {node.location})" if node.location else ""
     return NodeError(path, f"{type(error).__name__}: {error}{where}")
-
-
-def _check_fed_by_inputs(graph: Graph, inputs: tuple[Any, ...]) -> None:
-    """Check the nodes whose arguments are known without running anything."""
-    for node in graph:
-        if all(ref.node == INPUT for arg in node.args for ref in refs(arg)):
-            check_specs(node, specs_of([resolve(arg, lambda ref: inputs[ref.output]) for arg in node.args]))

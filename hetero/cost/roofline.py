@@ -17,10 +17,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from hetero.cost import circuits
 from hetero.cost.measurement import Row, variant_text
 from hetero.device import DeviceInfo, Variant
 from hetero.machine import Processor
 from hetero.ops.base import Op, Work
+from hetero.ops.circuit import CircuitOp
 from hetero.values import Specs
 
 __all__ = ["Fits", "Rates", "default_rates", "fit", "fit_key", "prior"]
@@ -46,10 +48,6 @@ _DEFAULT_SPREAD = 1.0
 _FEWEST_ROWS = 4
 _LONGEST_S = 1e9
 """A state vector of 100 qubits takes longer than this; what is beyond makes no difference to a schedule."""
-_STRUCTURAL = frozenset({"ddsim", "matrix_product_state", "stabilizer", "extended_stabilizer"})
-_STRUCTURAL_GATE_S, _STRUCTURAL_SPREAD = 2e-5, 10.0
-"""Engines and methods that simulate a circuit by its structure rather than by all its amplitudes. The number
-of gates is all that a count can tell of them: entanglement makes it milliseconds or hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +89,15 @@ def prior(
     work = op.work(specs) if specs is not None else None
     if work is None:
         return UNKNOWN_SECONDS, UNKNOWN_SPREAD_S
-    if _is_structural(work, info, variant):
-        seconds = UNKNOWN_SECONDS + _STRUCTURAL_GATE_S * work.features["gates"] * work.features.get(
-            "sets", 1.0
-        )
-        return seconds, seconds * _STRUCTURAL_SPREAD
+    if isinstance(op, CircuitOp) and specs is not None:
+        told = circuits.forecast_of(op, specs, info, variant)
+        if told is not None:
+            return told.seconds, (told.high_s - told.low_s) / 2
     rates = (fits or {}).get(fit_key(info, processor, variant, op.kind)) or default_rates(
         info, processor, variant
     )
     seconds = min(rates.seconds(work), _LONGEST_S)
     return seconds, seconds * rates.spread
-
-
-def _is_structural(work: Work, info: DeviceInfo, variant: Variant) -> bool:
-    return "gates" in work.features and not _STRUCTURAL.isdisjoint(
-        (info.engine, variant.settings.get("method"))
-    )
 
 
 def default_rates(info: DeviceInfo, processor: Processor, variant: Variant) -> Rates:

@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["is_corruption", "set_aside"]
 
 _log = logging.getLogger(__name__)
-_TABLES = ("profile_v1", "record_v1")
+_TABLES = ("profile_v2", "record_v1")
 _SUFFIXES = ("", "-wal", "-shm")
 
 

@@ -28,10 +28,10 @@ _T = TypeVar("_T")
 
 # The version is in the tables' names, not in the file: two versions of hetero can share one file.
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS profile_v1 (
+CREATE TABLE IF NOT EXISTS profile_v2 (
     op TEXT, device TEXT, variant TEXT, specs TEXT,
     seconds REAL NOT NULL, spread_s REAL NOT NULL, low_s REAL NOT NULL, high_s REAL NOT NULL,
-    repetitions INTEGER NOT NULL, cold_s REAL NOT NULL, error REAL, measured_at REAL NOT NULL,
+    repetitions INTEGER NOT NULL, cold_s REAL NOT NULL, error REAL, measured_at REAL NOT NULL, evicted_s REAL,
     op_name TEXT, kind TEXT, device_name TEXT, engine TEXT, flops REAL, nbytes REAL,
     PRIMARY KEY (op, device, variant, specs)
 ) WITHOUT ROWID;
@@ -39,9 +39,9 @@ CREATE TABLE IF NOT EXISTS record_v1 (
     kind TEXT, key TEXT, value TEXT NOT NULL, written_at REAL NOT NULL, PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 """
-_MEASURED = "seconds, spread_s, low_s, high_s, repetitions, cold_s, error, measured_at"
+_MEASURED = "seconds, spread_s, low_s, high_s, repetitions, cold_s, error, measured_at, evicted_s"
 _PROFILE = f"op, device, variant, specs, {_MEASURED}, op_name, kind, device_name, engine, flops, nbytes"
-_PUT_PROFILE = f"INSERT OR REPLACE INTO profile_v1 ({_PROFILE}) VALUES ({', '.join('?' * 18)})"
+_PUT_PROFILE = f"INSERT OR REPLACE INTO profile_v2 ({_PROFILE}) VALUES ({', '.join('?' * 19)})"
 _PUT_RECORD = "INSERT OR REPLACE INTO record_v1 (kind, key, value, written_at) VALUES (?, ?, ?, ?)"
 
 
@@ -88,7 +88,7 @@ class ProfileStore:
         with self._lock:
             if key in self._profiles:
                 return self._profiles[key].measurement
-            query = f"SELECT {_MEASURED} FROM profile_v1 WHERE op=? AND device=? AND variant=? AND specs=?"
+            query = f"SELECT {_MEASURED} FROM profile_v2 WHERE op=? AND device=? AND variant=? AND specs=?"
             found = self._read_or_none(query, (key.op, key.device, key.variant, key.specs))
             return _sound(lambda: Measurement(*found)) if found else None
 
@@ -117,7 +117,7 @@ class ProfileStore:
             StoreError: the file cannot be read.
         """
         with self._lock:
-            query = f"SELECT {_PROFILE} FROM profile_v1 ORDER BY measured_at DESC, op, variant, specs"
+            query = f"SELECT {_PROFILE} FROM profile_v2 ORDER BY measured_at DESC, op, variant, specs"
             found = self._database.read(query)
             stored = [row for values in found if (row := _row(values)) and row.key not in self._profiles]
             return [*self._profiles.values(), *stored]
@@ -136,7 +136,7 @@ class ProfileStore:
 
         with self._lock:
             gone = [row.key for row in self.rows() if goes(row)]
-            delete = "DELETE FROM profile_v1 WHERE op=? AND device=? AND variant=? AND specs=?"
+            delete = "DELETE FROM profile_v2 WHERE op=? AND device=? AND variant=? AND specs=?"
             self._database.write((delete, (k.op, k.device, k.variant, k.specs)) for k in gone)
             for key in gone:
                 self._profiles.pop(key, None)
@@ -232,13 +232,23 @@ def _report(loud: bool, message: str, error: StoreError) -> None:
 
 def _put(row: Row) -> Write:
     k, m, a = row.key, row.measurement, row.about
-    measured = (m.seconds, m.spread_s, m.low_s, m.high_s, m.repetitions, m.cold_s, m.error, m.measured_at)
+    measured = (
+        m.seconds,
+        m.spread_s,
+        m.low_s,
+        m.high_s,
+        m.repetitions,
+        m.cold_s,
+        m.error,
+        m.measured_at,
+        m.evicted_s,
+    )
     about = (a.op, a.kind, a.device, a.engine, a.flops, a.nbytes)
     return _PUT_PROFILE, (k.op, k.device, k.variant, k.specs, *measured, *about)
 
 
 def _row(values: tuple[Any, ...]) -> Row | None:
-    return _sound(lambda: Row(ProfileKey(*values[:4]), Measurement(*values[4:12]), About(*values[12:])))
+    return _sound(lambda: Row(ProfileKey(*values[:4]), Measurement(*values[4:13]), About(*values[13:])))
 
 
 def _sound(make: Callable[[], _T]) -> _T | None:

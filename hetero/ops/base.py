@@ -82,6 +82,10 @@ class Op(ABC):
         """Work on these input shapes, or None where it cannot be told without running."""
         return None
 
+    def output_specs(self, specs: Specs) -> Specs | None:
+        """Specs of the outputs for inputs of these, where they can be told without running; else None."""
+        return None
+
     def example_specs(self) -> Specs:
         """Specs that its inputs might have, where no sample shows what they are."""
         return tuple(ObjectSpec("unknown", 0) for _ in self.inputs)

@@ -165,11 +165,12 @@ class CircuitOp(Op):
         from qiskit import QuantumCircuit
 
         bare = QuantumCircuit(self.circuit.num_qubits, global_phase=self.circuit.global_phase)
-        for instruction in self.circuit.data:
-            if instruction.operation.name not in ("measure", "reset"):
-                bare.append(
-                    instruction.operation, [self.circuit.find_bit(q).index for q in instruction.qubits], []
-                )
+        place = dict(zip(self.circuit.qubits, bare.qubits, strict=True))
+        bare.data = [
+            instruction.replace(qubits=[place[qubit] for qubit in instruction.qubits], clbits=())
+            for instruction in self.circuit.data
+            if instruction.operation.name not in ("measure", "reset")
+        ]
         return bare
 
     def check(self, node: str, specs: Specs) -> None:

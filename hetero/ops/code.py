@@ -1,7 +1,7 @@
 """What decides the result of a Python function: its bytecode, and all that this refers to, as plain values to hash.
 
 The same in every process, and independent of where the source stands. Functions, classes and modules of the user are
-followed; those of installed packages are named with their package's version. Objects are known by their state.
+followed; those of other packages are named with their package's version. Objects are known by their state.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ _NO_CODE = {
 
 def content(function: Any) -> list[object]:
     """Plain values whose hash changes when what the function computes may have changed."""
-    return list(_Content().function(function))
+    return list(_Content(_package(inspect.unwrap(function))).function(function))
 
 
 class _Content:
     """Looks at everything once: code may be recursive, and objects may refer to each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_package: str) -> None:
+        self._own_package = own_package
         # By identity, with the objects themselves: an id is used again once its object is gone.
         self._known: dict[int, tuple[object, str]] = {}
 
@@ -69,7 +70,7 @@ class _Content:
             if name in function.__globals__:
                 found = function.__globals__[name]
                 yield (name, self.value(found))
-                if isinstance(found, types.ModuleType) and not _from_library(found):
+                if isinstance(found, types.ModuleType) and not self._from_library(found):
                     yield [(n, self.value(getattr(found, n))) for n in names if hasattr(found, n)]
 
     def value(self, value: Any) -> object:
@@ -86,14 +87,14 @@ class _Content:
     def _parts(self, value: Any) -> Iterator[object]:
         yield type(value).__name__
         if isinstance(value, types.FunctionType | types.MethodType):
-            if _from_library(inspect.unwrap(value)):
+            if self._from_library(inspect.unwrap(value)):
                 yield from _named(value)
             else:
                 yield from self.function(value)
         elif isinstance(value, types.ModuleType):
             yield from _named(value)
         elif isinstance(value, type):
-            yield from _named(value) if _from_library(value) else self._class(value)
+            yield from _named(value) if self._from_library(value) else self._class(value)
         elif isinstance(value, types.BuiltinFunctionType | np.ufunc):
             yield from _named(value)
             owner = getattr(value, "__self__", None)
@@ -128,7 +129,7 @@ class _Content:
 
     def _object(self, value: Any) -> Iterator[object]:
         """An object by its class and state, asked for as pickling does; the bytes of pickle itself would not do, since
-        sets come in another order in each process. An open model or a lock has no such state: its class stands for it."""
+        sets come in another order in each process. An open model or a lock has no state: its class stands for it."""
         yield self.value(type(value))
         try:
             reduced = value.__reduce_ex__(4)
@@ -140,6 +141,33 @@ class _Content:
             yield [self.value(list(part)) for part in rest[1:3] if part is not None]
         else:
             yield self.value(reduced)
+
+    def _from_library(self, value: Any) -> bool:
+        """Whether it belongs to Python, hetero or an installed package, whose version stands for it. The package that
+        the node itself is in is the user's, installed or not."""
+        code = getattr(getattr(value, "__func__", value), "__code__", None)
+        if isinstance(code, types.CodeType):
+            file: str | None = code.co_filename
+        else:
+            module = value if isinstance(value, types.ModuleType) else sys.modules.get(_module_of(value))
+            if module is None:
+                return False
+            file = getattr(module, "__file__", None)
+            if file is None:
+                return (
+                    module.__name__ != "__main__"
+                )  # built in; a notebook and standard input have no file either
+        own = _package(value) == self._own_package and self._own_package != "hetero"
+        return is_ours(file) or (is_library(file) and not own)
+
+
+def _module_of(value: Any) -> str:
+    name = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", "")
+    return name if isinstance(name, str) else ""
+
+
+def _package(value: Any) -> str:
+    return _module_of(value).partition(".")[0]
 
 
 def _code(code: types.CodeType) -> Iterator[object]:
@@ -166,22 +194,6 @@ def _names(code: types.CodeType) -> set[str]:
         if isinstance(constant, types.CodeType):
             names |= _names(constant)
     return names
-
-
-def _from_library(value: Any) -> bool:
-    """Whether it belongs to Python, hetero or an installed package, whose version stands for it."""
-    code = getattr(getattr(value, "__func__", value), "__code__", None)
-    if isinstance(code, types.CodeType):
-        return is_library(code.co_filename) or is_ours(code.co_filename)
-    module = (
-        value if isinstance(value, types.ModuleType) else sys.modules.get(getattr(value, "__module__", ""))
-    )
-    if module is None:
-        return False
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return module.__name__ != "__main__"  # built in; a notebook and standard input have no file either
-    return is_library(file) or is_ours(file)
 
 
 def _named(value: Any) -> Iterator[str]:

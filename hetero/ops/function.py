@@ -101,7 +101,7 @@ def _parameters(name: str, function: Callable[..., Any]) -> list[inspect.Paramet
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # many built-in functions do not say
         raise ArgumentError(
-            f"node {name!r}: the parameters of this built-in function cannot be found out; wrap it in a `def` of your own"
+            f"node {name!r}: the parameters of this built-in function cannot be found out; wrap it in your own `def`"
         ) from None
     if isinstance(function, np.ufunc):  # beside its inputs it has options that exclude each other
         return [p for p in parameters if p.kind is p.POSITIONAL_ONLY]

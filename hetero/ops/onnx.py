@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetero.errors import MissingExtraError, ModelError
+from hetero.errors import ArgumentError, MissingExtraError, ModelError
 from hetero.files import cache_directory, write_atomically
 from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.onnx_file import OnnxFile
@@ -58,6 +58,7 @@ class OnnxOp(Op):
         ``name`` is what its nodes are called; without one it is the file's stem, or the graph's name.
 
         Raises:
+            ArgumentError: neither a path nor bytes.
             ModelError: the file cannot be read, is not an ONNX model, takes something other than tensors, or keeps
                 data outside of its folder.
             MissingExtraError: the onnx package is not installed.
@@ -65,6 +66,10 @@ class OnnxOp(Op):
         if isinstance(source, bytes | bytearray | memoryview):
             file = OnnxFile(content=bytes(source))
             return cls(file, name or file.parse().graph.name or "onnx")
+        if not isinstance(source, str | os.PathLike):
+            raise ArgumentError(
+                f"an ONNX model is given as its path or its bytes, not as {type(source).__name__}"
+            )
         path = Path(source).absolute()
         return cls(OnnxFile(path=path), name or path.stem)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from hetero.cost.estimate import Estimate, Source
 from hetero.device import Variant
@@ -18,12 +19,21 @@ from hetero.planning.contention import Contention
 from hetero.planning.evidence import Evidence
 from hetero.plans import CONTROL, Choice, Considered
 
-__all__ = ["Inside", "Setting", "best_option", "body", "control_options", "shapes"]
+__all__ = ["Inside", "Setting", "best_option", "better_for", "body", "control_options", "shapes"]
 
 _ITEM_OVERHEAD_S = 2e-6
 _LANE_OVERHEAD_S = 1e-4
 
-Better = Callable[[Estimate], float]
+Better: TypeAlias = Callable[[Estimate], tuple[float, float]]
+
+
+def better_for(objective: str) -> Better:
+    """What is minimised inside maps and branches."""
+    if objective == "energy":
+        return lambda estimate: (estimate.joules, estimate.seconds)
+    if objective == "cost":
+        return lambda estimate: (estimate.dollars, estimate.seconds)
+    return lambda estimate: (estimate.seconds, estimate.joules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,13 @@ from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.planning.beside import speeds_beside
 from hetero.planning.contention import Contention
-from hetero.planning.control import Setting
+from hetero.planning.control import Setting, better_for
 from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
 from hetero.planning.gate import Gate
 from hetero.planning.links import with_measured_links
 from hetero.planning.measure import Measure, Samples, measure_here
-from hetero.planning.options import Candidate, candidates_of, considered, is_measured
+from hetero.planning.options import Candidate, candidates_of, considered, is_measured, repeats
+from hetero.planning.prune import hopeless
 from hetero.planning.settle import settle
 from hetero.plans import Considered, Plan, Request
 from hetero.registry import open_device
@@ -57,21 +58,22 @@ def decide(
     if evidence is None or samples:
         evidence = recall(store, key)
         if evidence is None:
-            evidence = evidence_of(seen.recording)
+            evidence = evidence_of(graph, seen.recording)
             remember(store, key, evidence)
     candidates, refused = candidates_of(graph, machine, evidence, store, open_device)
     everything = [candidate for found in candidates.values() for candidate in found]
-    failures: Mapping[Candidate, str] = {}
+    failures: Mapping[Candidate, str] = hopeless(everything, evidence)
     if samples:
         measure = measure or partial(measure_here, deadline=deadline, progress=progress)
-        failures = _measure(everything, evidence, seen, key, store, deadline, measure)
+        worth = [candidate for candidate in everything if candidate not in failures]
+        failures = {**failures, **_measure(worth, evidence, seen, key, store, deadline, measure)}
     options = {
         path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
         for path, found in candidates.items()
     }
     machine = with_measured_links(machine, store, open_device)
     efficiency = core_efficiency(machine.processors[0], store)
-    setting = Setting(options, evidence, Contention(efficiency), _better(request.objective))
+    setting = Setting(options, evidence, Contention(efficiency), better_for(request.objective))
     beside = speeds_beside(graph, machine, setting, seen, key, store, deadline)
     setting = replace(setting, beside=beside)
     gate = Gate(graph, machine, seen, key, store) if samples else None
@@ -134,15 +136,6 @@ def _option(
     return option
 
 
-def _better(objective: str):  # type: ignore[no-untyped-def]
-    """What is minimised inside maps and branches."""
-    if objective == "energy":
-        return lambda estimate: (estimate.joules, estimate.seconds)
-    if objective == "cost":
-        return lambda estimate: (estimate.dollars, estimate.seconds)
-    return lambda estimate: (estimate.seconds, estimate.joules)
-
-
 def _left(deadline: float | None) -> float:
     """Seconds for solving: at least what proves small problems, whatever measuring has used up."""
     return 5.0 if deadline is None else max(0.2, min(5.0, deadline - time.perf_counter()))
@@ -167,6 +160,13 @@ def _notes(
     if guessed:
         notes.append(
             f"planned from priors, not from measurements: {', '.join(sorted(guessed))}; give more budget_s="
+        )
+    limit = request.limits.effective_error
+    fickle = {c.path for c in candidates if not repeats(c, evidence, store, limit)}
+    if fickle:
+        notes.append(
+            f"run again on the same inputs, {', '.join(sorted(fickle))} gave other outputs: random, comparable by "
+            "identity only, or its inputs were changed in place (by whom has to copy them); taken as they are"
         )
     if request.limits.error is None:
         notes.append(f"no error limit was given: {request.limits.effective_error:.0e} holds")

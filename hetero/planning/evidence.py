@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta, convert
@@ -16,6 +16,7 @@ from msgspec import Meta, convert
 from hetero.cost.record import Recording
 from hetero.cost.store import ProfileStore
 from hetero.graph import Graph
+from hetero.ops.base import Op
 from hetero.values import Specs, digest_of, spec_from_plain, spec_to_plain, specs_of
 
 __all__ = ["Evidence", "SeenCall", "evidence_key", "evidence_of", "recall", "remember"]
@@ -40,7 +41,8 @@ class SeenCall:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """By path: the calls seen, each map's lengths, and which side each branch took (True is ``then``).
+    """By path: the calls seen, each map's lengths, which side each branch took (True is ``then``), and the bytes that a
+    run moves through memory.
 
     A path without calls is one that no sample reached.
     """
@@ -49,6 +51,11 @@ class Evidence:
     calls: Mapping[str, tuple[SeenCall, ...]]
     lengths: Mapping[str, tuple[int, ...]]
     taken: Mapping[str, tuple[bool, ...]]
+    moved: Mapping[str, float] = field(default_factory=dict)
+
+    def moved_by_others(self, path: str) -> float:
+        """Bytes that the other nodes move through the caches between two runs of this one."""
+        return sum(nbytes for other, nbytes in self.moved.items() if other != path)
 
     def per_request(self, path: str) -> float:
         """How often a node runs for one request, on average over the samples."""
@@ -68,6 +75,7 @@ class Evidence:
             },
             "lengths": {path: list(lengths) for path, lengths in self.lengths.items()},
             "taken": {path: list(taken) for path, taken in self.taken.items()},
+            "moved": dict(self.moved),
         }
 
     @classmethod
@@ -86,6 +94,7 @@ class Evidence:
             },
             lengths=convert(data["lengths"], dict[str, tuple[_Length, ...]]),
             taken=convert(data["taken"], dict[str, tuple[bool, ...]]),
+            moved=convert(data["moved"], dict[str, float]),
         )
 
 
@@ -97,13 +106,25 @@ def _specs(plain: Sequence[Any]) -> Specs:
     return tuple(map(spec_from_plain, plain))
 
 
-def evidence_of(recording: Recording) -> Evidence:
-    """The evidence in a recording."""
+def evidence_of(graph: Graph, recording: Recording) -> Evidence:
+    """The evidence in a recording of this graph."""
     calls = {}
     for path, made in recording.calls.items():
         counts = Counter((specs_of(call.inputs), specs_of(call.outputs)) for call in made)
         calls[path] = tuple(SeenCall(i, o, count) for (i, o), count in counts.items())
-    return Evidence(len(recording.samples), calls, recording.lengths, recording.taken)
+    moved = {
+        path: max(_moved_nbytes(node.op, call) for call in calls[path])
+        for path, node in graph.walk()
+        if path in calls and not node.op.subgraphs
+    }
+    return Evidence(len(recording.samples), calls, recording.lengths, recording.taken, moved)
+
+
+def _moved_nbytes(op: Op, call: SeenCall) -> float:
+    """What one run moves through memory: what the op knows of itself, else its inputs, outputs and weights."""
+    work = op.work(call.inputs)
+    own = call.nbytes + sum(spec.nbytes for spec in call.outputs) + op.weights_nbytes
+    return float(own if work is None else max(own, work.nbytes))
 
 
 def evidence_key(graph: Graph, samples: Sequence[tuple[Any, ...]]) -> str:

@@ -14,14 +14,12 @@ from hetero.cost.store import ProfileStore
 from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.ops.base import Run
+from hetero.planning.options import BY_REFERENCE
 from hetero.plans import CONTROL, Choice
 from hetero.registry import open_device
 from hetero.values import digest_of
 
 __all__ = ["Gate"]
-
-_BY_REFERENCE = ("reference", "python")
-"""Engines whose run of an op is the op's reference run: nothing to compare."""
 
 
 class _Recorded(Protocol):
@@ -79,7 +77,7 @@ class Gate:
 
     def _open(self, path: str, choice: Choice, opened: ExitStack) -> Run | None:
         info = self._machine.device(choice.device)
-        if info.engine in _BY_REFERENCE:
+        if info.engine in BY_REFERENCE:
             return None
         device = open_device(info)
         return host_run(device, opened.enter_context(execute(device, self._ops[path], choice.variant)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hetero.cost import energy, price, roofline
+from hetero.cost.caches import EVICTING_NBYTES
 from hetero.cost.estimate import Estimate, Source
 from hetero.cost.interpolate import Point, interpolate, sizes_of
 from hetero.cost.measurement import ProfileKey, specs_text
@@ -19,7 +20,19 @@ from hetero.planning.evidence import Evidence, SeenCall
 from hetero.plans import Choice, Considered
 from hetero.values import Specs, digest_of
 
-__all__ = ["Candidate", "candidates_of", "considered", "is_measured", "leaves"]
+__all__ = [
+    "BY_REFERENCE",
+    "Candidate",
+    "candidates_of",
+    "considered",
+    "is_measured",
+    "leaves",
+    "repeats",
+]
+
+
+BY_REFERENCE = ("reference", "python")
+"""Engines whose run of an op is the op's reference run: right by definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,14 @@ def _largest(calls: Sequence[SeenCall]) -> Specs | None:
     return max(calls, key=lambda call: call.nbytes).inputs if calls else None
 
 
+def repeats(candidate: Candidate, evidence: Evidence, store: ProfileStore, limit: float) -> bool:
+    """Whether the reference's own run gave the same outputs when it was measured; True where it was not."""
+    if candidate.info.engine not in BY_REFERENCE:
+        return True
+    found = [store.get(candidate.key(call.inputs)) for call in evidence.calls.get(candidate.path, ())]
+    return all(m is None or m.error is None or m.error <= limit for m in found)
+
+
 def is_measured(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> bool:
     """Whether the store knows the candidate on any of its calls; one that is never called needs no measurement."""
     calls = evidence.calls.get(candidate.path, ())
@@ -135,7 +156,10 @@ def is_measured(candidate: Candidate, evidence: Evidence, store: ProfileStore) -
 def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> Considered:
     """The candidate with its estimate for one request: the mean over the samples of all its calls."""
     calls = evidence.calls.get(candidate.path, ())
-    seconds, spread, error, source = _time(candidate, calls, evidence.samples, store)
+    pressure = min(1.0, evidence.moved_by_others(candidate.path) / EVICTING_NBYTES)
+    seconds, spread, error, source = _time(candidate, calls, evidence.samples, store, pressure)
+    if candidate.info.engine in BY_REFERENCE:
+        error = None  # it is what all others are compared with
     core_seconds = seconds * min(candidate.variant.threads, candidate.processor.cores)
     joules = energy.joules(candidate.processor, core_seconds, 0.0)
     dollars = price.dollars(candidate.processor, core_seconds / candidate.processor.cores)
@@ -161,9 +185,12 @@ def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) ->
 
 
 def _time(
-    candidate: Candidate, calls: Sequence[SeenCall], samples: int, store: ProfileStore
+    candidate: Candidate, calls: Sequence[SeenCall], samples: int, store: ProfileStore, pressure: float
 ) -> tuple[float, float, float | None, Source]:
-    """Seconds and spread for one request, the largest error seen, and where the numbers come from."""
+    """Seconds and spread for one request, the largest error seen, and where the numbers come from.
+
+    ``pressure`` says how much of the caches the other nodes fill between two runs: 0 nothing, 1 all.
+    """
     measured = {call.inputs: store.get(candidate.key(call.inputs)) for call in calls}
     known = {inputs: m for inputs, m in measured.items() if m is not None}
     error = max((m.error for m in known.values() if m.error is not None), default=None)
@@ -182,11 +209,14 @@ def _time(
             "prior",
         )
     sizes = dict(zip(measured, sizes_of(candidate.op, list(measured)), strict=True))
-    points = [Point(sizes[inputs], m.seconds, m.spread_s) for inputs, m in known.items()]
+    points = {
+        inputs: Point(sizes[inputs], m.seconds + pressure * (m.among_others_s - m.seconds), m.spread_s)
+        for inputs, m in known.items()
+    }
     seconds = spread = 0.0
     for call in calls:
-        own = known.get(call.inputs)
-        point = own if own is not None else interpolate(points, sizes[call.inputs])
+        own = points.get(call.inputs)
+        point = own if own is not None else interpolate(list(points.values()), sizes[call.inputs])
         seconds += call.count * point.seconds
         spread += call.count * point.spread_s
     return seconds / samples, spread / samples, error, "measured"

@@ -70,7 +70,7 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
             "precision, error against the reference",
             "",
             error_text(estimate.error),
-            f"{sources.get('error', 'unknown')} end to end on the samples",
+            "measured on the samples: the largest of a node or of the final outputs",
         ),
     ]
 

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["figures_table", "nodes_table", "options_tables", "table"]
 
-NUMBERS = ("predicted", "measured", "a request", "± spread", "times the chosen", "error", "joules")
+NUMBERS = (
+    "predicted", "measured", "a request", "± spread", "times the chosen", "error", "joules",
+    "p50", "p99", "energy, J", "$ per 1,000", "a second, 1 in flight", "2 in flight",
+)  # fmt: skip
+"""Columns whose cells are set flush right."""
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[int] = ()) -> str:

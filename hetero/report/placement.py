@@ -41,21 +41,25 @@ def _layers(
     plan: Plan, drawing: Drawing, colours: Mapping[str, str], measured: Mapping[str, float]
 ) -> list[str]:
     """Frames first, then edges, then nodes: an edge never hides a name."""
-    frames = [_frame(plan, box) for box in drawing.boxes if box.frame]
+    filled = {box.path.rpartition("/")[0] for box in drawing.boxes}
+    frames = [_frame(plan, box, box.path not in filled) for box in drawing.boxes if box.frame]
     nodes = [_node(plan, box, colours, measured) for box in drawing.boxes if not box.frame]
     return [*frames, *map(_edge, drawing.edges), *nodes]
 
 
-def _frame(plan: Plan, box: Box) -> str:
+def _frame(plan: Plan, box: Box, empty: bool) -> str:
     choice = plan.choices.get(box.path)
     name = box.path.rsplit("/", 1)[-1]
     lanes = choice.variant.settings.get("lanes") if choice is not None else None
     title = f"{name}, {lanes} lane{'' if lanes == 1 else 's'}" if lanes else name
-    return (
+    frame = (
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="8" '
         f'fill="{CONTROL_COLOUR}" fill-opacity="0.35" stroke="#b7c0cd"/>'
         f'<text x="{box.x + 10:.1f}" y="{box.y + 15:.1f}" class="frame">{escape(title)}</text>'
     )
+    if empty:
+        frame += f'<text x="{box.x + 16:.1f}" y="{box.y + 44:.1f}" class="detail">a value is passed on</text>'
+    return frame
 
 
 def _node(plan: Plan, box: Box, colours: Mapping[str, str], measured: Mapping[str, float]) -> str:

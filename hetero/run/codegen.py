@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from time import perf_counter
+from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
 from hetero.graph import Const
@@ -78,6 +79,15 @@ class CodeBook:
                 trace.tb_frame.clear()
             trace = trace.tb_next
         return found
+
+    def node_at(self, frame: FrameType | None) -> str:
+        """The node that a thread with this frame is in, the innermost one; empty where it is in none."""
+        while frame is not None:
+            lines = self._paths.get(frame.f_code.co_filename)
+            if lines is not None and frame.f_lineno in lines:
+                return lines[frame.f_lineno]
+            frame = frame.f_back
+        return ""
 
     def close(self) -> None:
         for name in self._paths:

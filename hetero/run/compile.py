@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hetero.graph import INPUT, Arg, Const, Graph, Node, Ref
 from hetero.ops.branch import BranchOp
@@ -28,6 +28,7 @@ from hetero.run.program import (
 )
 from hetero.run.sites import HOST_SPACE, is_host
 from hetero.run.stages import Step, cut
+from hetero.run.watchdog import patience_s, predicted_seconds, request_seconds
 
 __all__ = ["compile_program"]
 
@@ -55,6 +56,7 @@ def compile_program(plan: Plan) -> Program:
         stages=stages,
         finish=finish,
         slots=builds.slots,
+        predicted_s=request_seconds(plan),
     )
 
 
@@ -75,6 +77,7 @@ class _Builds:
     def __init__(self, plan: Plan) -> None:
         self.choices: Mapping[str, Choice] = plan.choices
         self.slots = 0
+        self._call_s = predicted_seconds(plan)
         self._spaces = {
             device.name: HOST_SPACE if is_host(device.memory_space) else device.memory_space
             for device in plan.machine.devices
@@ -105,9 +108,15 @@ class _Builds:
 
     def finished(self) -> tuple[Build, ...]:
         return tuple(
-            Build(build.device, build.op, build.variant, tuple(paths))
+            replace(build, paths=tuple(paths), patience_s=self._patience_s(paths))
             for build, paths in zip(self._found, self._paths, strict=True)
         )
+
+    def _patience_s(self, paths: Iterable[str]) -> float | None:
+        """The most patience that one of the callers has."""
+        known = [self._call_s.get(path) for path in paths]
+        seconds = [s for s in known if s is not None]
+        return patience_s(max(seconds)) if len(seconds) == len(known) else None
 
 
 @dataclass

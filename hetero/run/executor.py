@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hetero.events import Event
@@ -11,11 +13,34 @@ from hetero.run.program import Program
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
 
-__all__ = ["Executor", "Launched"]
+__all__ = ["AtWork", "Executor", "Launched"]
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """Where a request is at the moment: the node that runs for it, on which device, since when.
+
+    ``since_s`` is a time of ``time.monotonic``: when the stage that the node is in was begun. ``patience_s`` is how
+    long all of that stage may take before it counts as hung. ``stage`` is its number.
+    """
+
+    path: str
+    device: str
+    since_s: float
+    patience_s: float
+    stage: int
+
+    def __str__(self) -> str:
+        where = f"node {self.path!r} on {self.device}" if self.path else "a stage"
+        return f"{where} was running for {time.monotonic() - self.since_s:.3g} s"
 
 
 class Launched(Protocol):
     """A request under way."""
+
+    @property
+    def inside(self) -> Mapping[int, object]:
+        """The stages of it that are being executed, by number."""
 
     def cancel(self) -> bool:
         """Start nothing more of it, and tell nobody; False where it is answered already."""
@@ -34,6 +59,16 @@ class Executor(Protocol):
 
     def launch(self, values: Sequence[Any], done: Done) -> Launched:
         """Start a request and come back; ``done`` is told once, in whatever thread ends it."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being executed here, also for requests that nobody waits for any more."""
+
+    def inside(self, flight: Launched) -> Sequence[AtWork]:
+        """What is being executed for a flight, where that can be told."""
+
+    def release(self, flight: Launched, stage: int) -> None:
+        """Give the cores of a hung stage to others; its thread, which cannot be ended, no longer counts."""
 
     def stats(self) -> dict[str, NodeStats]: ...
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +17,12 @@ from hetero.machine import Machine
 from hetero.registry import open_device
 from hetero.run.codegen import Function
 from hetero.run.dispatch import Dispatcher
+from hetero.run.executor import AtWork, Launched
 from hetero.run.flight import Done, Flight
 from hetero.run.program import Program, Stage
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
+from hetero.run.watchdog import stage_patience_s
 from hetero.run.workshop import Workshop
 
 __all__ = ["LocalExecutor"]
@@ -29,6 +34,7 @@ class _Runnable:
 
     function: Function
     dispatcher: Dispatcher
+    index: int
     cores: int
     successors: tuple[int, ...]
 
@@ -56,6 +62,8 @@ class LocalExecutor:
         self._stages = self._prepare(program.stages)
         self._waiting = tuple(len(stage.waits_for) for stage in program.stages)
         self._first = tuple(stage.index for stage in program.stages if not stage.waits_for)
+        self._patience_s = tuple(stage_patience_s(program, stage) for stage in program.stages)
+        self._at_work: list[None] = []  # one entry a stage that is being executed
         self.parallel = sum(self._workshop.threads.values())
 
     def _prepare(self, stages: Sequence[Stage]) -> tuple[_Runnable, ...]:
@@ -67,6 +75,7 @@ class LocalExecutor:
             _Runnable(
                 self._workshop.function(stage.block),
                 self._workshop.dispatcher(stage.lane.processor),
+                stage.index,
                 stage.cores,
                 tuple(followers.get(stage.index, ())),
             )
@@ -118,7 +127,8 @@ class LocalExecutor:
                 if i != own:
                     self._put(flight, i)
             if own is None:
-                stage.dispatcher.release(stage.cores)
+                if index not in flight.abandoned:
+                    stage.dispatcher.release(stage.cores)
                 return
             index = own
 
@@ -130,6 +140,8 @@ class LocalExecutor:
         """Run one stage of a request, and answer the request after its last stage; the stages that may now start."""
         if flight.over:
             return ()
+        flight.inside[stage.index] = threading.get_ident(), time.monotonic()
+        self._at_work.append(None)
         try:
             stage.function(flight.frame)
             following = flight.arrived(stage.successors)
@@ -139,7 +151,38 @@ class LocalExecutor:
             if not flight.over:  # else the request was cancelled under this stage, and nobody asks
                 flight.end(None, self._chained(error))
             return ()
+        finally:
+            self._at_work.pop()
+            del flight.inside[stage.index]
         return following or ()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._at_work)
+
+    def inside(self, flight: Launched) -> Sequence[AtWork]:
+        """The nodes that run for a flight: read from where its threads are in the generated code."""
+        assert isinstance(flight, Flight), "each executor is asked about its own flights"
+        found = []
+        for index, (thread, since_s) in list(flight.inside.items()):
+            path = self._workshop.node_at(sys._current_frames().get(thread))
+            device = self._workshop.device_of(path) or self.program.stages[index].lane.processor
+            found.append(AtWork(path, device, since_s, self._patience_s[index], index))
+        return found
+
+    def release(self, flight: Launched, stage: int) -> None:
+        assert isinstance(flight, Flight), "each executor is asked about its own flights"
+        if stage in flight.inside and stage not in flight.abandoned:
+            flight.abandoned.add(stage)
+            self._stages[stage].dispatcher.replace(self._stages[stage].cores)
+
+    def probe(self, device: str) -> None:
+        """Find out whether a device still works: build again what this program has on it.
+
+        Raises:
+            DeviceError: it does not.
+        """
+        self._workshop.probe(device)
 
     def _chained(self, error: BaseException) -> BaseException:
         return self._workshop.explained(error, self.program.name) if isinstance(error, Exception) else error

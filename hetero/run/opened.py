@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from hetero.containers import each_part
-from hetero.device import Device, DeviceInfo, DirectExecutable, Executable, Memory
+from hetero.device import Device, DeviceInfo, DirectExecutable, Executable, Memory, refuse
 from hetero.errors import DeviceError
 from hetero.events import Event, EventLog
 from hetero.machine import Machine
@@ -48,6 +48,7 @@ class Opened:
         self._memories: dict[str, Memory] = {}
         self._executables: list[Executable] = []
         self._devices: list[Device] = []
+        self._builds: list[tuple[Device, Build]] = []
         self._since_s = time.time()
         try:
             for number, build in sorted(builds.items(), key=lambda item: item[0]):
@@ -59,19 +60,22 @@ class Opened:
     def _open(
         self, number: int, build: Build, info: DeviceInfo, open_device: Callable[[DeviceInfo], Device]
     ) -> None:
-        device = open_device(info)
         try:
+            device = open_device(info)
             executable = device.compile(build.op, build.variant)
         except Exception as error:  # whatever an engine raises, the user wants to know of which node
             kind = type(error) if isinstance(error, DeviceError) else DeviceError
             nodes = ", ".join(map(repr, build.paths))
-            raise kind(f"node {nodes}: {error}") from error
+            refusal = kind(f"node {nodes}: {error}")
+            refusal.device = info.name
+            raise refusal from error
+        self._builds.append((device, build))
         self._executables.append(executable)
         if device not in self._devices:
             self._devices.append(device)
         self._memories.setdefault(info.memory_space, device.memory)
         self.spaces[number] = info.memory_space
-        self.runs[number] = _caller(executable)
+        self.runs[number] = _caller(executable, build.patience_s)
         self.gates[number] = _gate(info.concurrency)
 
     def memory(self, space: str) -> Memory:
@@ -81,6 +85,21 @@ class Opened:
         """What happened to devices in processes of their own since they were opened here."""
         logs = [device.log for device in self._devices if isinstance(device, Eventful)]
         return sorted((e for log in logs for e in log.since(self._since_s)), key=lambda event: event.time_s)
+
+    def probe(self, device: str) -> None:
+        """Build again, and drop, what is on a device.
+
+        Raises:
+            DeviceError: it does not work.
+        """
+        for found, build in self._builds:
+            if build.device == device:
+                try:
+                    found.compile(build.op, build.variant).close()
+                except DeviceError:
+                    raise
+                except Exception as error:  # a broken engine may raise anything
+                    raise refuse(device, build.op, error) from error
 
     def close(self) -> None:
         """Close every executable, in the reverse order of opening; the first error is raised after the last."""
@@ -110,14 +129,14 @@ class Mover:
         return moved
 
 
-def _caller(executable: Executable) -> Callable[..., Outputs]:
-    """One call that runs the executable to its end."""
+def _caller(executable: Executable, patience_s: float | None) -> Callable[..., Outputs]:
+    """One call that runs the executable to its end, or as far as its device can stop what takes too long."""
     if isinstance(executable, DirectExecutable):
         return executable.run
     start = executable.start
 
     def run(*inputs: Any) -> Sequence[Any]:
-        return start(inputs).wait()
+        return start(inputs).wait(patience_s)
 
     return run  # type: ignore[return-value]  # an engine may give a list; it is unpacked at once
 

@@ -11,7 +11,7 @@ its stages in threads, in processes or in actors without looking inside.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from hetero.device import Variant
@@ -178,12 +178,16 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Something to compile when the program is opened: an op for one variant on one device, and who calls it."""
+    """Something to compile when the program is opened: an op for one variant on one device, and who calls it.
+
+    ``patience_s`` is how long one call may take before it counts as hung; None: as long as its device allows.
+    """
 
     device: str
     op: Op
     variant: Variant
     paths: tuple[str, ...]
+    patience_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,7 @@ class Program:
     ``inputs`` are the slots of the caller's arguments in order. ``straight`` is all of it as one block, present
     where no two tasks overlap in time: it then runs in the caller's thread. ``stages`` is the same work cut by
     lanes, for plans with parallel tasks and for many requests in flight; ``finish`` takes what they sent to the caller.
+    ``predicted_s`` are the seconds that nodes are predicted to take for one request, by path.
     """
 
     name: str
@@ -203,6 +208,7 @@ class Program:
     stages: tuple[Stage, ...]
     finish: Block
     slots: int
+    predicted_s: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return render(self)

@@ -14,6 +14,7 @@ from hetero.errors import WorkerError
 from hetero.events import Event, EventLog
 from hetero.machine import Machine
 from hetero.run.dispatch import Dispatcher
+from hetero.run.executor import AtWork, Launched
 from hetero.run.flight import Done, Flight
 from hetero.run.legs import split
 from hetero.run.program import Program, Recv, Slot, evaluate
@@ -126,6 +127,16 @@ class RayExecutor:
             flight.end(None, error)
         finally:
             self._callers.release(1)
+
+    @property
+    def busy(self) -> bool:
+        return False  # what its actors do does not keep anything here from being closed
+
+    def inside(self, flight: Launched) -> Sequence[AtWork]:
+        return ()  # its actors are asked for results only
+
+    def release(self, flight: Launched, stage: int) -> None:
+        """Nothing hangs here: an actor that keeps silent is made again."""
 
     @property
     def tracing(self) -> bool:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from hetero.errors import WorkerError
+from hetero.errors import DeviceError, NodeError, UnavailableError, WorkerError
 from hetero.run.program import Program, blocks, calls
 
-__all__ = ["ATTEMPTS", "may_retry", "worker_error"]
+__all__ = ["ATTEMPTS", "device_failure", "device_of", "may_retry", "runs_once"]
 
 ATTEMPTS = 3
 """Runs of one request before its error is the caller's: two deaths may be bad luck, a poisonous input always kills."""
 
 
-def worker_error(error: BaseException | None) -> WorkerError | None:
-    """The death of a process among the causes of an error, if that is what it was."""
+def device_failure(error: BaseException | None) -> DeviceError | None:
+    """What a device did to a request: its process died or it failed. None where the error is the node's own."""
     while error is not None:
-        if isinstance(error, WorkerError):
+        if isinstance(error, WorkerError) or (
+            isinstance(error, DeviceError) and not isinstance(error, UnavailableError)
+        ):
             return error
         error = error.__cause__
     return None
 
 
+def device_of(program: Program, error: BaseException) -> str | None:
+    """The device that an error comes from, where it names a node."""
+    if not isinstance(error, NodeError):
+        return None
+    return next((build.device for build in program.builds if error.node in build.paths), None)
+
+
+def runs_once(program: Program) -> bool:
+    """Whether a node of the program must not run twice for a request."""
+    return any(call.effects == "once" for block in blocks(program) for call in calls(block))
+
+
 def may_retry(program: Program, error: BaseException, attempt: int) -> bool:
-    """True after the death of a process, unless the program has a node that must not run twice.
+    """True after a failure of a device, unless the program has a node that must not run twice.
 
     ``attempt`` counts from 1. What a user's node raises is never a reason: it would raise again.
     """
-    if attempt >= ATTEMPTS or worker_error(error) is None:
-        return False
-    return not any(call.effects == "once" for block in blocks(program) for call in calls(block))
+    return attempt < ATTEMPTS and device_failure(error) is not None and not runs_once(program)

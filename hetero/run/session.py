@@ -5,25 +5,30 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from queue import SimpleQueue
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from hetero.arguments import call_arguments
+from hetero.arguments import Errors, call_arguments, errors_option
 from hetero.errors import ArgumentError, ClosedError
 from hetero.events import Event
 from hetero.plans import Plan
+from hetero.run import draining
 from hetero.run.compile import compile_program
-from hetero.run.executor import Executor, Launched
+from hetero.run.counts import Counts
+from hetero.run.engine import Engines
+from hetero.run.executor import Executor
 from hetero.run.local import LocalExecutor
-from hetero.run.retry import may_retry
+from hetero.run.reception import Reception, Room
+from hetero.run.streams import as_they_end, in_order
 from hetero.run.timing import NodeStats
-from hetero.run.trace import Span
+from hetero.run.trace import Span, save_chrome_trace
+from hetero.run.watchdog import predicted_seconds
 from hetero.values import to_host
 
 __all__ = ["Session"]
@@ -35,141 +40,183 @@ DRAIN_S = 10.0
 class Session:
     """Runs a plan; may be called from many threads at once. Opening compiles every node.
 
-    A context manager; a session that is left open ends by itself with the interpreter.
+    A context manager; a session that is left open ends by itself with the interpreter, and with SIGTERM once the
+    requests under way are answered.
+
+    Args:
+        executor: what runs the plan, instead of this process.
+        reopen: what opens the plan again after it was repaired; without it, and with an ``executor``, it is not.
 
     Raises:
         DeviceError: a node cannot be compiled; the message names it.
     """
 
-    def __init__(self, plan: Plan, executor: Executor | None = None) -> None:
-        self.plan = plan
-        self._executor = executor or LocalExecutor(compile_program(plan), plan.machine)
+    def __init__(
+        self,
+        plan: Plan,
+        executor: Executor | None = None,
+        reopen: Callable[[Plan], LocalExecutor] | None = None,
+    ) -> None:
+        if executor is None:
+            reopen = reopen or _open_here
+            executor = reopen(plan)
         self._graph = plan.graph
         self._arity = len(plan.graph.inputs)
-        self._run = self._executor.run
-        self._running: list[
-            None
-        ] = []  # one entry a request: append and pop are atomic, and cheaper than a lock
-        self._closed = False
-        self._is_copy = False
+        self._engines = Engines(plan, executor)
+        self._reception = Reception(plan.graph.name, self._engines, reopen)
+        self._started = self._reception.counters.counter("started")
         # Runs when the session is dropped, and at exit: so it must not refer to the session itself.
-        self._ending = weakref.finalize(self, self._executor.close)
+        self._ending = weakref.finalize(self, _end, self._engines, self._reception)
         _open.add(self)
+        draining.watch(self)
 
-    def call(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        """Run one request and wait for its result.
+    def call(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        deadline_s: float | None = None,
+    ) -> Any:
+        """Run one request and wait for its result, at most ``deadline_s``.
 
         Raises:
             ArgumentError: the arguments do not fit the pipeline.
             NodeError: a node raised; ``node`` names it, ``__cause__`` is what it raised.
+            DeadlineError: the deadline has passed.
+            OverloadError: a request with a deadline waits in a queue, and there is no room in it.
+            UnavailableError: a device is lost, and nothing else can do its work.
             ClosedError: the session is closed.
         """
         values = self._bind(args, kwargs)
-        self._running.append(None)
+        if deadline_s is not None:  # only who waits in another thread can stop waiting
+            return self._accept(values, deadline_s).result()
+        next(self._started)
+        engine = self._engines.enter()
         try:
-            if self._closed:  # asked after the entry: close() either waits for this request or is seen by it
-                raise self._closed_error()
-            try:
-                return self._run(values)
-            except Exception as error:
-                if not may_retry(self._executor.program, error, attempt=1):
-                    raise
-            return self._start(values, attempt=2).result()
+            return engine.run(values)
+        except Exception as error:
+            return self._reception.rerun(engine, values, error)
         finally:
-            self._running.pop()
+            engine.running.pop()
 
-    def submit(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Future[Any]:
-        """Start one request; its future gives the result or raises as ``call`` does. It can be cancelled."""
-        return self._start(self._bind(args, kwargs))
+    def submit(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        deadline_s: float | None = None,
+    ) -> Future[Any]:
+        """Start one request; its future gives the result or raises as ``call`` does. It can be cancelled.
+
+        Raises:
+            OverloadError: as many requests are under way as there is ``room`` for.
+            ClosedError: the session is closed.
+        """
+        return self._accept(self._bind(args, kwargs), deadline_s)
+
+    def _accept(self, values: Sequence[Any], deadline_s: float | None, patient: bool = False) -> Future[Any]:
+        next(self._started)
+        return self._reception.accept(values, deadline_s, patient=patient)
 
     def stream(
-        self, items: Iterable[Any], in_flight: int | None = None, ordered: bool = True
+        self,
+        items: Iterable[Any],
+        in_flight: int | None = None,
+        ordered: bool = True,
+        *,
+        deadline_s: float | None = None,
+        errors: Errors = "raise",
     ) -> Iterator[Any]:
         """The results of many inputs, with at most ``in_flight`` of them taken and not yet given out.
 
         Lazy: an input is taken from ``items`` when there is room, a result is made when there was demand. Items
-        are single arguments, or ``ht.args(...)``. By default twice as many are in flight as can run at once. An
-        error is raised in the place of its result and ends the stream.
+        are single arguments, or ``ht.args(...)``. By default twice as many are in flight as can run at once. Each item
+        has its ``deadline_s`` from when it is taken. An error is raised in the place of its result and ends the
+        stream, or is given out as a value in that place (``errors="return"``).
 
         Raises:
             ArgumentError: ``in_flight`` is not positive.
         """
-        if self._closed:
-            raise self._closed_error()
-        limit = 2 * self._executor.parallel if in_flight is None else in_flight
+        self._engines.check()
+        limit = 2 * self._engines.current.executor.parallel if in_flight is None else in_flight
         if limit < 1:
             raise ArgumentError(f"stream(in_flight={in_flight}): at least one request must be in flight")
-        return (self._ordered if ordered else self._unordered)(iter(items), limit)
+        take = _raising if errors_option(errors) == "raise" else _returning
+        futures = (
+            self._accept(self._bind(*call_arguments(item)), deadline_s, patient=True) for item in items
+        )
+        return (in_order if ordered else as_they_end)(futures, limit, take)
 
-    def _ordered(self, items: Iterator[Any], limit: int) -> Iterator[Any]:
-        flying: deque[Future[Any]] = deque()
-        try:
-            for item in items:
-                flying.append(self.submit(*call_arguments(item)))
-                if len(flying) >= limit:
-                    yield flying.popleft().result()
-            while flying:
-                yield flying.popleft().result()
-        finally:  # an error, or a consumer that has seen enough
-            for future in flying:
-                future.cancel()
+    @property
+    def plan(self) -> Plan:
+        """The plan that runs: the one that was opened, or what it was repaired to."""
+        return self._engines.current.plan
 
-    def _unordered(self, items: Iterator[Any], limit: int) -> Iterator[Any]:
-        flying: set[Future[Any]] = set()
-        ended: SimpleQueue[Future[Any]] = SimpleQueue()
+    @property
+    def room(self) -> Room:
+        """How many requests, of how many bytes, may be under way at once; can be set."""
+        return self._reception.room
 
-        def next_result() -> Any:
-            future = ended.get()
-            flying.remove(future)
-            return future.result()
+    @room.setter
+    def room(self, room: Room) -> None:
+        self._reception.room = room
 
-        try:
-            for item in items:
-                future = self.submit(*call_arguments(item))
-                flying.add(future)
-                future.add_done_callback(ended.put)
-                if len(flying) >= limit:
-                    yield next_result()
-            while flying:
-                yield next_result()
-        finally:
-            for future in flying:
-                future.cancel()
+    @property
+    def counts(self) -> Counts:
+        """How the requests so far have ended."""
+        return self._reception.counters.read()
 
     def stats(self) -> dict[str, NodeStats]:
-        """Calls, p50 and p99 seconds, and bytes moved, of every node that has run, by path."""
-        return self._executor.stats()
+        """By node path: calls, p50 and p99 seconds, bytes moved and predicted seconds, since the plan was opened or
+        repaired."""
+        engine = self._engines.current
+        predicted = predicted_seconds(engine.plan)
+        found = engine.executor.stats()
+        return {path: replace(stats, predicted_s=predicted.get(path)) for path, stats in found.items()}
 
     @property
     def events(self) -> tuple[Event, ...]:
         """What went wrong and was repaired, in order."""
-        return tuple(self._executor.events())
+        found = [*self._reception.log.since()]
+        for engine in self._engines.all:
+            found += engine.executor.events()
+        return tuple(sorted(dict.fromkeys(found), key=lambda event: event.time_s))
 
     @property
     def tracing(self) -> bool:
         """Whether spans are kept for ``trace``; off at first."""
-        return self._executor.tracing
+        return self._engines.current.executor.tracing
 
     @tracing.setter
     def tracing(self, on: bool) -> None:
-        self._executor.tracing = on
+        self._engines.current.executor.tracing = on
 
     @property
     def trace(self) -> list[Span]:
         """The spans of all nodes that ran while ``tracing`` was on."""
-        return self._executor.spans()
+        return self._engines.current.executor.spans()
+
+    def save_trace(self, path: str | Path) -> None:
+        """Write the trace for chrome://tracing or ui.perfetto.dev; an old file stays intact where that fails."""
+        save_chrome_trace(self.trace, path)
 
     @property
     def closed(self) -> bool:
-        return self._closed
+        return self._engines.closed is not None
 
-    def close(self) -> None:
-        """Let running requests end, then give everything back. Closing again does nothing."""
-        self._closed = True
-        deadline = time.monotonic() + DRAIN_S
-        while self._running and time.monotonic() < deadline:
+    def close(self, drain_s: float = DRAIN_S) -> None:
+        """Take no request any more, let those under way end within ``drain_s`` seconds, then give everything back.
+        Closing again does nothing."""
+        self.stop()
+        deadline = time.monotonic() + drain_s
+        while self._engines.busy and time.monotonic() < deadline:
             time.sleep(0.001)
         self._ending()
+
+    def stop(self) -> None:
+        """Take no request any more; those under way go on."""
+        name = self._graph.name
+        self._engines.closed = lambda: ClosedError(f"plan {name!r} is closed: make a new one to run it again")
 
     def __enter__(self) -> Session:
         return self
@@ -185,54 +232,32 @@ class Session:
         # An array is what most requests are made of, and needs no second look.
         return [value if type(value) is np.ndarray else to_host(value) for value in args]
 
-    def _start(self, values: Sequence[Any], attempt: int = 1) -> Future[Any]:
-        future: Future[Any] = Future()
-        self._running.append(None)
-        if self._closed and attempt == 1:
-            self._running.pop()
-            raise self._closed_error()
-        self._launch(future, values, attempt)
-        return future
-
-    def _launch(self, future: Future[Any], values: Sequence[Any], attempt: int) -> None:
-        """Run a request on the lanes; again where a process died under it and nothing forbids it."""
-
-        def done(result: Any, error: BaseException | None) -> None:
-            if (
-                error is not None
-                and may_retry(self._executor.program, error, attempt)
-                and not future.cancelled()
-            ):
-                self._launch(future, values, attempt + 1)
-                return
-            self._running.pop()
-            # A future stays pending, and so can be cancelled, until its request has ended.
-            if not future.set_running_or_notify_cancel():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        try:
-            launched = self._executor.launch(values, done)
-        except BaseException:
-            self._running.pop()
-            raise
-        future.add_done_callback(_Canceller(launched, self._running))
-
     def _forked(self) -> None:
         """In the child of a fork: the threads and engines of the session have stayed behind in the parent."""
-        self._closed = self._is_copy = True
+        name = self._graph.name
+        self._engines.refusal = self._engines.closed = lambda: ClosedError(
+            f"plan {name!r} was opened before this process was forked, and engines and threads do not survive a fork: "
+            "open it in this process, or start processes by 'spawn'"
+        )
         self._ending.detach()
 
-    def _closed_error(self) -> ClosedError:
-        if self._is_copy:
-            return ClosedError(
-                f"plan {self._graph.name!r} was opened before this process was forked, and engines and threads do "
-                "not survive a fork: open it in this process, or start processes by 'spawn'"
-            )
-        return ClosedError(f"plan {self._graph.name!r} is closed: make a new one to run it again")
+
+def _open_here(plan: Plan) -> LocalExecutor:
+    return LocalExecutor(compile_program(plan), plan.machine)
+
+
+def _end(engines: Engines, reception: Reception) -> None:
+    reception.close()
+    engines.close()
+
+
+def _raising(future: Future[Any]) -> Any:
+    return future.result()
+
+
+def _returning(future: Future[Any]) -> Any:
+    error = future.exception()
+    return future.result() if error is None else error
 
 
 _open: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -245,15 +270,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # where processes can be forked at all
     os.register_at_fork(after_in_child=_after_fork)
-
-
-class _Canceller:
-    """Drops the request of a future that was cancelled."""
-
-    def __init__(self, launched: Launched, running: list[None]) -> None:
-        self._launched, self._running = launched, running
-
-    def __call__(self, future: Future[Any]) -> None:
-        if future.cancelled() and self._launched.cancel():
-            self._running.pop()
-            future.set_running_or_notify_cancel()

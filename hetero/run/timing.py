@@ -27,12 +27,16 @@ TRACE_LIMIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class NodeStats:
-    """One node so far. Percentiles are over its latest calls, in seconds; ``nbytes`` were moved for its results."""
+    """One node so far. Percentiles are over its latest calls, in seconds; ``nbytes`` were moved for its results.
+
+    ``predicted_s`` is what one call was estimated to take; None where the plan does not say.
+    """
 
     calls: int
     p50_s: float
     p99_s: float
     nbytes: int = 0
+    predicted_s: float | None = None
 
 
 class BlockTimes:

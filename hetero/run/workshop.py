@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 from hetero.device import Device, DeviceInfo
@@ -43,7 +45,8 @@ class Workshop:
         self._opened = Opened(
             {call.executable: builds[call.executable] for call in found}, machine, open_device
         )
-        self._recorder = Recorder(_places(found, builds, machine))
+        self._places = _places(found, builds, machine)
+        self._recorder = Recorder(self._places)
         self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
         self._book = CodeBook(self._binding)
         self.threads = threads_of(stages, machine)
@@ -58,6 +61,21 @@ class Workshop:
 
     def dispatcher(self, processor: str) -> Dispatcher:
         return self._dispatchers[processor]
+
+    def node_at(self, frame: FrameType | None) -> str:
+        """The node that a thread is in. Where it waits for the helpers of its map: the node that one of them is in."""
+        path = self._book.node_at(frame)
+        if not path or path in self._places:
+            return path
+        others = (self._book.node_at(other) for other in sys._current_frames().values())
+        return next((other for other in others if other.startswith(f"{path}/")), path)
+
+    def device_of(self, path: str) -> str:
+        """The device of a node; empty for one that the program itself runs."""
+        return self._places.get(path, ("", ""))[0]
+
+    def probe(self, device: str) -> None:
+        self._opened.probe(device)
 
     def explained(self, error: Exception, default: str) -> NodeError:
         """What a node raised as an error that names the node; its cause is the node's own."""

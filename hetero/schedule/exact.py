@@ -40,6 +40,14 @@ class _Model:
     start: list[cp_model.IntVar]
     end: list[cp_model.IntVar]
     makespan: cp_model.IntVar | None = None
+    horizon_s: float = np.inf
+
+    def whole(self, seconds: Floats) -> Ints:
+        """Times in ticks, all that is longer than the horizon cut to one length that is too long as well.
+
+        Uncut, an option of seconds beside a schedule of microseconds would overflow the solver's integers.
+        """
+        return self.ticks.whole(np.minimum(seconds, 2 * self.horizon_s + 1 / self.ticks.per_unit))
 
 
 def minimise_makespan(
@@ -177,14 +185,14 @@ def _timed_model(arrays: Arrays, limits: Limits, horizon_s: float) -> _Model:
     if limits.seconds is not None:
         horizon_s = min(horizon_s, limits.seconds)
     model = _untimed_model(arrays, limits)
-    model.ticks = time_ticks(arrays, horizon_s)
+    model.ticks, model.horizon_s = time_ticks(arrays, horizon_s), horizon_s
     horizon = model.ticks.at_most(horizon_s)
     model.start = [model.cp.new_int_var(0, horizon, f"start{task}") for task in range(arrays.tasks)]
     model.end = [model.cp.new_int_var(0, horizon, f"end{task}") for task in range(arrays.tasks)]
     model.makespan = model.cp.new_int_var(0, horizon, "makespan")
     _add_intervals(model)
     _add_transfers(model)
-    seconds = model.ticks.whole(arrays.seconds)
+    seconds = model.whole(arrays.seconds)
     for task, end in enumerate(model.end):
         model.cp.add(end <= model.makespan)
         for option in range(arrays.first[task], arrays.first[task + 1]):
@@ -197,7 +205,7 @@ def _add_intervals(model: _Model) -> None:
     from ortools.sat.python import cp_model
 
     cp, arrays = model.cp, model.arrays
-    seconds = model.ticks.whole(arrays.seconds)
+    seconds = model.whole(arrays.seconds)
     by_processor: list[list[tuple[cp_model.IntervalVar, int]]] = [[] for _ in range(arrays.processors)]
     for task in range(arrays.tasks):
         options = range(arrays.first[task], arrays.first[task + 1])
@@ -248,14 +256,14 @@ def _add_transfers(model: _Model) -> None:
     where the end depends on the option.
     """
     cp, arrays = model.cp, model.arrays
-    seconds = model.ticks.whole(arrays.seconds)
+    seconds = model.whole(arrays.seconds)
     places = [_on_processor(model, task) for task in range(arrays.tasks)]
     for edge in range(arrays.edges):
         source, target = int(arrays.source[edge]), int(arrays.target[edge])
         begin, start = model.start[source], model.start[target]
         cp.add(start >= model.end[source])
         delays = arrays.delays(edge)
-        ticks = model.ticks.whole(np.where(np.isfinite(delays), delays, 0.0))
+        ticks = model.whole(delays)
         for option in range(arrays.first[source], arrays.first[source + 1]):
             taken, here, done = (
                 model.taken[option],
@@ -387,9 +395,10 @@ def _solve(model: _Model, effort: Effort, method: str, *, unit: Ticks) -> Outcom
     if effort.deterministic is not None:
         solver.parameters.max_deterministic_time = effort.deterministic
     status = solver.solve(model.cp)
+    assert status != cp_model.MODEL_INVALID, model.cp.validate()
     if status == cp_model.INFEASIBLE:
         return Outcome(None, 0.0, infeasible=True)
-    bound = unit.value(max(0.0, solver.best_objective_bound)) if status != cp_model.MODEL_INVALID else 0.0
+    bound = unit.value(max(0.0, solver.best_objective_bound))
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Outcome(None, bound)
     return Outcome(_draft(model, solver, method), bound)

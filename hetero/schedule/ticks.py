@@ -67,8 +67,9 @@ def ticks_for(values: Floats, largest: float) -> Ticks:
 
 
 def time_ticks(arrays: Arrays, horizon_s: float) -> Ticks:
-    """Ticks for every duration and transfer of a problem, up to a horizon."""
-    return ticks_for(np.concatenate([arrays.seconds, all_delays(arrays)]), horizon_s)
+    """Ticks for every duration and transfer that fits in a horizon; what is longer cannot be used in it."""
+    values = np.concatenate([arrays.seconds, all_delays(arrays)])
+    return ticks_for(values[values <= horizon_s], horizon_s)
 
 
 def all_delays(arrays: Arrays, *, with_latency: bool = True) -> Floats:

@@ -73,25 +73,6 @@ def test_an_op_without_work_gets_the_declared_default_with_a_wide_spread() -> No
         assert found == (roofline.UNKNOWN_SECONDS, roofline.UNKNOWN_SPREAD_S)
 
 
-class Circuit(FunctionOp):
-    """Sixty qubits, a hundred gates."""
-
-    def work(self, specs: Specs) -> Work | None:
-        return Work(2.0**60 * 100, 2.0**60 * 100, {"qubits": 60.0, "gates": 100.0, "sets": 2.0})
-
-
-def test_a_large_circuit_is_endless_by_amplitudes_and_unsure_by_structure() -> None:
-    """A state vector of 60 qubits is out of the question; a decision diagram may do it in milliseconds, or not."""
-    op = Circuit(lambda x: x, name="circuit")
-    aer, ddsim = replace(ONNX, engine="aer"), replace(ONNX, engine="ddsim")
-    amplitudes = roofline.prior(op, aer, CPU, Variant(), VECTOR)
-    assert 1e6 < amplitudes[0] < math.inf
-    for info, variant in ((ddsim, Variant()), (aer, Variant(settings={"method": "matrix_product_state"}))):
-        seconds, spread = roofline.prior(op, info, CPU, variant, VECTOR)
-        assert seconds < 1.0
-        assert spread >= 10 * seconds
-
-
 def test_a_fit_finds_the_rates_that_made_the_times() -> None:
     """Times made from an overhead, FLOP/s and bytes/s are predicted by the fit, for an op never seen."""
     rows = [

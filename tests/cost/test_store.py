@@ -117,7 +117,7 @@ def test_what_is_readable_of_a_corrupted_file_is_taken_over(tmp_path: Path) -> N
 def test_a_database_of_something_else_is_set_aside(tmp_path: Path) -> None:
     """A table of our name with other columns is no reason to fail."""
     with sqlite3.connect(tmp_path / "profiles.sqlite") as db:
-        db.execute("CREATE TABLE profile_v1 (a, b)")
+        db.execute("CREATE TABLE profile_v2 (a, b)")
     db.close()
     with store_in(tmp_path) as store:
         store.put(key(), measurement())
@@ -131,7 +131,7 @@ def test_a_damaged_entry_is_measured_again(tmp_path: Path, caplog: pytest.LogCap
         store.put(key(1), measurement())
         store.put(key(2), measurement())
     with sqlite3.connect(tmp_path / "profiles.sqlite") as db:
-        db.execute("UPDATE profile_v1 SET seconds = -1 WHERE op = 'op1'")
+        db.execute("UPDATE profile_v2 SET seconds = -1 WHERE op = 'op1'")
     db.close()
     with caplog.at_level(logging.WARNING), store_in(tmp_path) as store:
         assert store.get(key(1)) is None
@@ -297,7 +297,7 @@ def test_an_interrupted_transaction_leaves_no_trace(tmp_path: Path) -> None:
         store.put(key(9), measurement())
 
         def interrupted() -> Iterator[tuple[str, tuple[object, ...]]]:
-            yield "DELETE FROM profile_v1", ()
+            yield "DELETE FROM profile_v2", ()
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

@@ -6,6 +6,15 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent))
 
 import pytest
+from apart import Apart
+
+
+@pytest.fixture
+def open_apart():
+    """Opens sessions whose functions run in worker processes that end with the test."""
+    opener = Apart()
+    yield opener
+    opener.close()
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from plans_by_hand import PYTHON, info, machine, plan_of
+from apart import APART
+from plans_by_hand import info
 
 import hetero as ht
 from hetero.device import Variant
@@ -19,40 +19,7 @@ from hetero.isolation import ProcessDevice
 from hetero.run.session import Session
 from hetero.worker_process import WorkerProcess
 
-APART = replace(PYTHON, name="cpu/apart", isolation="process")
 FAR = info("far", processor="far0", memory_space="far0", isolation="process")
-
-
-@pytest.fixture
-def open_apart():
-    """Opens sessions whose functions run in worker processes that end with the test."""
-    workers = {}
-
-    def open_device(wanted):
-        name = wanted.memory_space if wanted.memory_space != "host" else wanted.name
-        worker = workers.setdefault(name, WorkerProcess(name, patience_s=60))
-        return ProcessDevice(wanted, worker) if wanted.isolation == "process" else python_device(wanted)
-
-    def open_session(graph, device=APART, **plan):
-        from hetero.run.compile import compile_program
-        from hetero.run.local import LocalExecutor
-
-        made = plan_of(
-            graph, devices={p: device.name for p, _ in graph.walk()}, on=machine(PYTHON, device), **plan
-        )
-        session = Session(made, LocalExecutor(compile_program(made), made.machine, open_device))
-        session.worker = workers.get(device.memory_space if device.memory_space != "host" else device.name)
-        return session
-
-    yield open_session
-    for worker in workers.values():
-        worker.close()
-
-
-def python_device(wanted):
-    from hetero.registry import open_here
-
-    return open_here(wanted)
 
 
 @ht.node

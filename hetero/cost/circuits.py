@@ -1,0 +1,385 @@
+"""The prior of circuits: seconds and memory of each simulation method, from what can be told of a circuit beforehand.
+
+Each method has its own law, a sum of terms with a rate each: amplitudes times gates for a state vector, cubes of bond
+dimensions for a matrix product state, nodes visited for a decision diagram. The rates were fitted on measurements
+(`benchmarks/quantum_fit.py`) and ship with the package (`hetero.cost.circuit_rates`).
+
+A forecast is a range. State vectors and tableaus are certain to within a factor. Bond dimensions are bounded from
+above only, so a matrix product state may be far cheaper than forecast; a decision diagram is run dry up to a limit
+(`hetero.ops.circuit_growth`), and is known where that run ends, and known to cost at least so much where it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from hetero.cost.circuit_rates import RATES
+from hetero.device import DeviceInfo, Variant
+from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_bonds import BondBound, bond_bound
+from hetero.ops.circuit_features import CircuitFeatures
+from hetero.ops.circuit_growth import LIMIT_NODES, Growth, diagram_growth
+from hetero.values import Specs
+
+__all__ = [
+    "Forecast",
+    "Shape",
+    "compile_terms",
+    "forecast",
+    "forecast_of",
+    "forecasts",
+    "method_of",
+    "run_terms",
+    "shape_of",
+]
+
+DIAGRAMS = "ddsim"
+"""The method whose cost no count tells."""
+
+LANES = 8
+"""Parameter sets that the batched engine takes at once, whether there are as many or not."""
+
+PARALLEL_QUBITS = 14
+"""Aer divides a state vector among threads from here on."""
+
+PARALLEL_GAIN = 0.8
+"""Of each doubling of threads."""
+
+DRY_RUN_SHARE, DRY_RUN_LEAST, DRY_RUN_MOST = 0.05, 2_000, 2_000_000
+"""The dry run of a diagram may cost a twentieth of the best certain method; in node visits, at least and at most."""
+
+BYTES_A_NODE = 300.0
+"""Of a decision diagram, its share of the tables included."""
+
+LONGEST_S = 1e9
+"""Longer makes no difference to any choice, and float arithmetic stays finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """All that the laws read: the circuit's counts, what is asked of it, its bonds, its diagram (None: not run)."""
+
+    features: CircuitFeatures
+    sets: int
+    shots: int
+    terms: int
+    bonds: BondBound
+    growth: Growth | None = None
+
+    @property
+    def amplitudes(self) -> float:
+        return 2.0 ** min(self.features.qubits, 500)
+
+    @property
+    def runs(self) -> float:
+        """How often the gates are applied: once a set, or once a shot where shots part ways."""
+        return float(self.sets) * (self.shots if self.features.dynamic and self.shots else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One way to run a circuit: ``seconds`` of a warm run, likely between ``low_s`` and ``high_s``; ``compile_s``
+    before the first; ``memory_bytes`` at the most. ``certain``: the time follows from counts alone. ``why`` in words.
+    """
+
+    method: str
+    seconds: float
+    low_s: float
+    high_s: float
+    compile_s: float
+    memory_bytes: float
+    certain: bool
+    why: str
+
+    @property
+    def first_s(self) -> float:
+        """Seconds until the first answer: compile and run."""
+        return self.compile_s + self.seconds
+
+
+def method_of(info: DeviceInfo, variant: Variant) -> str:
+    """The name under which rates of a device's variant are known: its engine and the method, if it has several.
+
+    >>> info = DeviceInfo("cpu/aer", "aer", "1", "cpu", "", "", ("circuit",))
+    >>> method_of(info, Variant("fp32", settings={"method": "statevector"}))
+    'aer statevector'
+    """
+    return " ".join(str(part) for part in (info.engine, variant.settings.get("method")) if part)
+
+
+def shape_of(op: CircuitOp, specs: Specs) -> Shape:
+    """What can be told of an op on inputs of these specs without simulating it."""
+    work = op.work(specs)
+    return Shape(
+        features=op.features,
+        sets=int(work.features["sets"]),
+        shots=op.shots or 0,
+        terms=sum(len(observable) for observable in op.observables),
+        bonds=bond_bound(op.circuit),
+    )
+
+
+def forecasts(
+    op: CircuitOp, specs: Specs, ways: Sequence[tuple[DeviceInfo, Variant]]
+) -> list[Forecast | None]:
+    """The forecast of each way to run an op on inputs of these specs, in their order; None where none is known.
+
+    The diagram is run dry at a twentieth of what the best of the certain ways takes, if that is worth it.
+    """
+    shape = shape_of(op, specs)
+    methods = [method_of(info, variant) for info, variant in ways]
+    found = [forecast(method, variant, shape) for method, (_, variant) in zip(methods, ways, strict=True)]
+    if DIAGRAMS not in methods:
+        return found
+    certain_s = min((one.first_s for one in found if one is not None and one.certain), default=LONGEST_S)
+    if certain_s < RATES[DIAGRAMS].run.get("once", 0.0):  # a diagram takes longer than that to begin
+        return found
+    visits = DRY_RUN_SHARE * certain_s / RATES[DIAGRAMS].run["visits"]
+    shape = replace(shape, growth=_growth(op, int(min(max(visits, DRY_RUN_LEAST), DRY_RUN_MOST))))
+    return [
+        forecast(method, variant, shape) if method == DIAGRAMS else one
+        for one, method, (_, variant) in zip(found, methods, ways, strict=True)
+    ]
+
+
+def forecast_of(op: CircuitOp, specs: Specs, info: DeviceInfo, variant: Variant) -> Forecast | None:
+    """The forecast of one way by itself: its diagram is run dry up to a fixed limit."""
+    method, shape = method_of(info, variant), shape_of(op, specs)
+    if method == DIAGRAMS:
+        shape = replace(shape, growth=_growth(op, LIMIT_NODES))
+    return forecast(method, variant, shape)
+
+
+@lru_cache(maxsize=64)
+def _growth(op: CircuitOp, limit_nodes: int) -> Growth | None:
+    return diagram_growth(op.circuit, limit_nodes)
+
+
+def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
+    """What the method is likely to take; None for a method without rates."""
+    rate = RATES.get(method)
+    if rate is None:
+        return None
+    law = _LAWS[method]
+    seconds = _cost(rate.run, law.run(shape), _speedup(method, variant, shape))
+    compile_s = _cost(rate.compile, compile_terms(method, shape), 1.0)
+    low, high = seconds / rate.spread, seconds * rate.spread
+    if method.endswith("matrix_product_state"):
+        loose = replace(shape, bonds=_halved(shape.bonds))
+        low = min(low, _cost(rate.run, law.run(loose), 1.0) / rate.spread)
+    elif method == DIAGRAMS and not (shape.growth and shape.growth.complete):
+        # Between a diagram that stays as it is and one without structure: nothing is known, so the middle of the
+        # orders of magnitude.
+        high = max(seconds, _cost(rate.run, law.run(replace(shape, growth=_worst(shape))), 1.0))
+        seconds = (seconds * high) ** 0.5
+    return Forecast(
+        method=method,
+        seconds=min(seconds, LONGEST_S),
+        low_s=min(low, LONGEST_S),
+        high_s=min(high, LONGEST_S),
+        compile_s=compile_s,
+        memory_bytes=law.memory(shape, variant),
+        certain=law.certain or bool(method == DIAGRAMS and shape.growth and shape.growth.complete),
+        why=law.why(shape),
+    )
+
+
+def run_terms(method: str, shape: Shape) -> dict[str, float]:
+    """The terms of a method's law for one warm run on one thread."""
+    return _LAWS[method].run(shape)
+
+
+def compile_terms(method: str, shape: Shape) -> dict[str, float]:
+    """The terms of what comes before the first run."""
+    f = shape.features
+    terms = {"once": 1.0, "gates": float(f.gates)}
+    if method == "statevector":
+        terms["amplitudes"] = shape.amplitudes if shape.shots else 0.0
+    return terms
+
+
+def _cost(rates: Mapping[str, float], terms: Mapping[str, float], speedup: float) -> float:
+    """The terms that grow with the state are shared among threads; the fixed ones are not."""
+    fixed = ("once", "gates", "shots")
+    return sum(
+        rates.get(name, 0.0) * amount / (1.0 if name in fixed else speedup) for name, amount in terms.items()
+    )
+
+
+def _speedup(method: str, variant: Variant, shape: Shape) -> float:
+    wide = method == "aer statevector" and shape.features.qubits >= PARALLEL_QUBITS
+    usable = variant.threads if wide or shape.sets > 1 or shape.runs > 1 else 1
+    return float((2 * PARALLEL_GAIN) ** (max(usable, 1).bit_length() - 1))
+
+
+def _halved(bonds: BondBound) -> BondBound:
+    """Bond dimensions as small as their square roots: circuits with structure come out here, and below."""
+    cubes = bonds.updates * max(bonds.cubes / max(bonds.updates, 1), 1.0) ** 0.5
+    return BondBound(tuple(rank // 2 for rank in bonds.ranks), cubes, bonds.updates)
+
+
+def _worst(shape: Shape) -> Growth:
+    """A diagram without any structure: as many nodes as amplitudes, at every gate that is left."""
+    gates = shape.features.gates
+    known = shape.growth or Growth(0, 0, 0, gates)
+    nodes = int(min(shape.amplitudes, 2.0**62))
+    left = max(known.gates - known.done, 1)
+    return Growth(known.visits + left * nodes, nodes, known.gates, known.gates)
+
+
+# The laws, one a method.
+
+
+@dataclass(frozen=True, slots=True)
+class _Statevector:
+    """Aer's: every gate passes over all amplitudes."""
+
+    certain: bool = True
+
+    def run(self, shape: Shape) -> dict[str, float]:
+        f, a = shape.features, shape.amplitudes
+        return {
+            "once": 1.0,
+            "gates": shape.runs * f.gates,
+            "narrow passes": shape.runs * a * f.one_qubit_gates,
+            "wide passes": shape.runs * a * (f.two_qubit_gates + 2 * f.larger_gates),
+            "amplitudes": shape.sets * a,
+            "terms": shape.sets * a * shape.terms,
+            "shots": float(shape.sets * shape.shots * f.qubits),
+        }
+
+    def memory(self, shape: Shape, variant: Variant) -> float:
+        return shape.amplitudes * (8.0 if variant.precision == "fp32" else 16.0)
+
+    def why(self, shape: Shape) -> str:
+        return f"{shape.features.gates} gates on 2^{shape.features.qubits} amplitudes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Batched:
+    """hetero's own: blocks of lanes, whatever the number of sets."""
+
+    certain: bool = True
+
+    def run(self, shape: Shape) -> dict[str, float]:
+        f = shape.features
+        lanes = float(-(-shape.sets // LANES) * LANES)
+        a = shape.amplitudes * lanes
+        return {
+            "once": 1.0,
+            "gates": lanes * f.gates,
+            "narrow passes": a * f.one_qubit_gates,
+            "wide passes": a * (f.two_qubit_gates + 6 * f.larger_gates),
+            "terms": a * shape.terms,
+            "amplitudes": a if shape.shots else 0.0,
+            "shots": float(shape.sets * min(shape.shots, 2.0**shape.features.qubits)),
+        }
+
+    def memory(self, shape: Shape, variant: Variant) -> float:
+        return shape.amplitudes * 16.0 * LANES * variant.threads
+
+    def why(self, shape: Shape) -> str:
+        lanes = -(-shape.sets // LANES) * LANES
+        return f"{shape.features.gates} gates on 2^{shape.features.qubits} amplitudes of {lanes} lanes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Bonds:
+    """Matrix product states: two-site updates of cubic cost."""
+
+    certain: bool = False
+
+    def run(self, shape: Shape) -> dict[str, float]:
+        f, bonds = shape.features, shape.bonds
+        squares = sum(4.0**rank for rank in bonds.ranks) + 1.0
+        return {
+            "once": 1.0,
+            "gates": shape.runs * (f.gates + bonds.updates),
+            "cubes": shape.runs * bonds.cubes,
+            "shots": float(shape.sets * shape.shots * f.qubits),
+            "squares": float(shape.sets * shape.shots) * squares,
+            "terms": shape.sets * shape.terms * squares * 2.0**bonds.most,
+        }
+
+    def memory(self, shape: Shape, variant: Variant) -> float:
+        return shape.bonds.nbytes
+
+    def why(self, shape: Shape) -> str:
+        return f"bond dimension at most 2^{shape.bonds.most}, {shape.bonds.updates} two-site updates"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tableau:
+    """Stabilizer tableaus: 2n rows of 2n bits."""
+
+    certain: bool = True
+
+    def run(self, shape: Shape) -> dict[str, float]:
+        f = shape.features
+        n = float(f.qubits)
+        return {
+            "once": 1.0,
+            "gates": shape.runs * f.gates,
+            "gate rows": shape.runs * f.gates * n,
+            "shots": float(shape.sets * shape.shots) * n,
+            "shot rows": float(shape.sets * shape.shots) * n * n,
+            "terms": shape.sets * shape.terms * n * n,
+        }
+
+    def memory(self, shape: Shape, variant: Variant) -> float:
+        return shape.features.qubits**2 / 2.0
+
+    def why(self, shape: Shape) -> str:
+        return f"Clifford gates only: {2 * shape.features.qubits} rows of bits"
+
+
+@dataclass(frozen=True, slots=True)
+class _Diagrams:
+    """Decision diagrams: the nodes visited by each gate."""
+
+    certain: bool = False
+
+    def run(self, shape: Shape) -> dict[str, float]:
+        f, growth = shape.features, shape.growth
+        vector = shape.amplitudes * shape.sets
+        return {
+            "once": 1.0,
+            "gates": shape.runs * f.gates,
+            "visits": shape.runs * _visits(growth),
+            "shots": float(shape.sets * shape.shots * f.qubits),
+            "amplitudes": vector if shape.terms else 0.0,
+            "terms": vector * shape.terms,
+        }
+
+    def memory(self, shape: Shape, variant: Variant) -> float:
+        nodes = shape.growth.nodes if shape.growth else 0
+        return BYTES_A_NODE * nodes + (48.0 * shape.amplitudes if shape.terms else 0.0)
+
+    def why(self, shape: Shape) -> str:
+        growth = shape.growth
+        if growth is None:
+            return "its diagram was not run dry"
+        if growth.complete:
+            return f"its diagram ends with {growth.nodes} nodes"
+        return f"its diagram has {growth.nodes} nodes after {growth.done} of {growth.gates} gates"
+
+
+def _visits(growth: Growth | None) -> float:
+    """Node visits of a whole run: what is left is taken to cost as much a gate as the last one did."""
+    if growth is None:
+        return 0.0
+    return float(growth.visits + (growth.gates - growth.done) * growth.nodes)
+
+
+Law: TypeAlias = _Statevector | _Batched | _Bonds | _Tableau | _Diagrams
+
+_LAWS: Mapping[str, Law] = {
+    "aer statevector": _Statevector(),
+    "aer matrix_product_state": _Bonds(),
+    "aer stabilizer": _Tableau(),
+    DIAGRAMS: _Diagrams(),
+    "statevector": _Batched(),
+}

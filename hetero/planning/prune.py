@@ -1,0 +1,58 @@
+"""Options of circuits that are plainly worse than another one by their forecasts: never run, not even to be measured.
+
+Measuring drops what is slow, but only after a first run, and a state vector of 28 qubits or a decision diagram that
+explodes takes minutes for that. What is compared is the least that one option may take with the most that another may:
+an option whose forecast is uncertain is neither dropped lightly nor the reason for dropping another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from hetero.cost.circuits import Forecast, forecasts
+from hetero.ops.circuit import CircuitOp
+from hetero.planning.evidence import Evidence
+from hetero.planning.options import Candidate
+from hetero.values import Specs
+
+__all__ = ["HOPELESS", "dominated", "hopeless"]
+
+HOPELESS = 5.0
+"""An option is dropped where its least is over so many times the most of another."""
+
+SHORT_S = 0.1
+"""What cannot take longer than this is measured whatever it is compared with: that is cheap, and surer."""
+
+
+def hopeless(candidates: Iterable[Candidate], evidence: Evidence) -> dict[Candidate, str]:
+    """The candidates that are not worth a run, with the reason; at least one of each node stays."""
+    found: dict[Candidate, str] = {}
+    nodes: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        if isinstance(candidate.op, CircuitOp):
+            nodes.setdefault(candidate.path, []).append(candidate)
+    for path, rivals in nodes.items():
+        op, calls = rivals[0].op, evidence.calls.get(path, ())
+        assert isinstance(op, CircuitOp)
+        specs: Specs = max(calls, key=lambda call: call.nbytes).inputs if calls else op.example_specs()
+        told = forecasts(op, specs, [(rival.info, rival.variant) for rival in rivals])
+        found.update({rivals[index]: reason for index, reason in dominated(told).items()})
+    return found
+
+
+def dominated(told: Sequence[Forecast | None]) -> Mapping[int, str]:
+    """The numbers of the forecasts that another one beats for certain, each with the reason."""
+    known = [(index, one) for index, one in enumerate(told) if one is not None]
+    if not known:
+        return {}
+    surest = min(one.high_s for _, one in known)
+    return {
+        index: f"predicted {_seconds(one.seconds)}, at least {_seconds(one.low_s)}, where another takes at most "
+        f"{_seconds(surest)}: {one.why}"
+        for index, one in known
+        if one.low_s > max(HOPELESS * surest, SHORT_S)
+    }
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2g} s"

@@ -1,0 +1,137 @@
+"""Run a circuit op for many parameter sets: reduced, each part by the way that is forecast to be fastest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hetero.errors import DeviceError, InfeasibleError
+from hetero.machine import Machine
+from hetero.ops.circuit import CircuitOp
+from hetero.quantum.attempts import attempts
+from hetero.quantum.story import Story, Tried
+from hetero.quantum.ways import Ways, ways_of
+from hetero.quantum.workers import run
+from hetero.rewrite.reduce_circuit import Part, reduced
+from hetero.values import specs_of
+
+__all__ = ["Answer", "answer"]
+
+REDUCE_GATE_S = 2e-5
+"""What reducing takes a gate: not done where a whole circuit takes no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``values``: of counts one mapping (value of the classical bits -> times seen) a set, of expectation values an
+    array (sets, observables). ``stories`` one a part, ``notes`` what was reduced."""
+
+    values: Any
+    stories: tuple[Story, ...]
+    notes: tuple[str, ...]
+
+
+def answer(
+    op: CircuitOp,
+    rows: np.ndarray[Any, Any],
+    machine: Machine,
+    rng: np.random.Generator,
+    go_on: Callable[[], None] = lambda: None,
+) -> Answer:
+    """The op's answer for parameter sets of shape (sets, n).
+
+    ``go_on`` is called before each part and may raise to stop.
+
+    Raises:
+        InfeasibleError: no device can run it; says what each would need.
+        DeviceError: every way failed; says how.
+    """
+    sets = len(rows)
+    found = _ways(op, rows, machine)
+    quickest = min((way.forecast.first_s for way in found.ways), default=np.inf)
+    if quickest < REDUCE_GATE_S * op.features.gates:
+        values, story = _part(Part(op, tuple(range(op.features.parameters))), rows, found, machine, rng)
+        return Answer(values, (story,), ())
+    small = reduced(op)
+    answers, stories = [], []
+    for part in small.parts:
+        go_on()
+        known = found if part.op is op else None
+        values, story = _part(part, rows[:, list(part.columns)], known, machine, rng)
+        answers.append(values)
+        stories.append(story)
+    return Answer(small.combine(answers, sets, rng), tuple(stories), small.notes)
+
+
+def _ways(op: CircuitOp, rows: np.ndarray[Any, Any], machine: Machine) -> Ways:
+    return ways_of(op, specs_of(_inputs(op, rows)), machine)
+
+
+def _inputs(op: CircuitOp, rows: np.ndarray[Any, Any]) -> list[Any]:
+    return [rows] if op.features.parameters else []
+
+
+def _part(
+    part: Part, rows: np.ndarray[Any, Any], known: Ways | None, machine: Machine, rng: np.random.Generator
+) -> tuple[Any, Story]:
+    """The part's answer for every set. One that has no parameters is run once, and drawn from for every set."""
+    op, sets = part.op, len(rows)
+    if op.features.parameters or sets == 1:
+        output, story = _tried(op, rows, known or _ways(op, rows, machine))
+        return _values(op, output, op.features.parameters > 0), story
+    if op.shots is None:
+        output, story = _tried(op, rows[:1], known or _ways(op, rows, machine))
+        return np.repeat(np.reshape(output, (1, -1)), sets, axis=0), story
+    many = CircuitOp.from_circuit(op.circuit, shots=op.shots * sets, name=op.name, seed=op.seed)
+    output, story = _tried(many, rows[:1], _ways(many, rows, machine))
+    return _shared_out(_mapping(output), op.shots, sets, rng), story
+
+
+def _tried(op: CircuitOp, rows: np.ndarray[Any, Any], found: Ways) -> tuple[Any, Story]:
+    """The first way that gives an answer; those before it are in the story."""
+    if not found.ways:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in found.refused)
+        raise InfeasibleError(f"circuit {op.name!r}: no device can run it: {reasons}")
+    lost: list[Tried] = []
+    for attempt in attempts([way.forecast for way in found.ways]):
+        way = found.ways[attempt.index]
+        started = time.perf_counter()
+        try:
+            (output,) = run(op, way, _inputs(op, rows), attempt.patience_s)
+        except DeviceError as error:
+            lost.append(Tried(str(way), time.perf_counter() - started, str(error)))
+            continue
+        seconds = time.perf_counter() - started
+        return output, Story(op.features.qubits, str(way), way.forecast.first_s, seconds, tuple(lost))
+    raise DeviceError(
+        f"circuit {op.name!r}: every way failed: " + "; ".join(f"{one.way}: {one.reason}" for one in lost)
+    )
+
+
+def _values(op: CircuitOp, output: Any, batched: bool) -> Any:
+    if op.shots is None:
+        return np.reshape(output, (-1, len(op.observables)))
+    return [_mapping(one) for one in (output if batched else [output])]
+
+
+def _mapping(counts: Mapping[str, int]) -> dict[int, int]:
+    """Bit strings as numbers; the spaces between registers say nothing."""
+    return {int(bits.replace(" ", ""), 2): n for bits, n in counts.items()}
+
+
+def _shared_out(
+    counts: Mapping[int, int], shots: int, sets: int, rng: np.random.Generator
+) -> list[dict[int, int]]:
+    """Shots of one distribution as several samples of it: dealt like cards."""
+    outcomes = list(counts)
+    left = np.array(list(counts.values()))
+    dealt = []
+    for _ in range(sets):
+        hand = rng.multivariate_hypergeometric(left, shots, method="marginals")
+        left = left - hand
+        dealt.append({outcome: int(n) for outcome, n in zip(outcomes, hand, strict=True) if n})
+    return dealt

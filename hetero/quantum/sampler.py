@@ -1,0 +1,137 @@
+"""Counts of circuits: Qiskit's BaseSamplerV2, each circuit on the simulator that is forecast to be fastest."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, SamplerPubResult
+from qiskit.primitives.containers.sampler_pub import SamplerPub
+
+from hetero.ops.circuit import CircuitOp
+from hetero.planning.selection import Selection
+from hetero.quantum.jobs import Job
+from hetero.quantum.pubs import rows_of, sampler_pubs, seed_of
+from hetero.quantum.running import Answer, answer
+from hetero.quantum.ways import machine_for
+from hetero.quantum.workers import warm
+
+__all__ = ["Sampler"]
+
+
+class Sampler(BaseSamplerV2):
+    """A drop-in for Qiskit's samplers: any circuit, not only ISA circuits; nothing to choose.
+
+    Args:
+        default_shots: where neither ``run`` nor the pub says.
+        seed: the same seed gives the same counts as long as the same simulators are chosen.
+        allow, deny: names of devices, engines, vendors or suppliers.
+
+    A result's ``metadata["hetero"]`` says which simulator ran which part, predicted and measured seconds, what was
+    tried before, and what was dropped or split.
+
+    >>> from qiskit import QuantumCircuit
+    >>> bell = QuantumCircuit(2)
+    >>> _ = bell.h(0), bell.cx(0, 1), bell.measure_all()
+    >>> counts = Sampler(seed=1).run([bell], shots=1000).result()[0].data.meas.get_counts()
+    >>> sorted(counts), sum(counts.values())
+    (['00', '11'], 1000)
+    """
+
+    def __init__(
+        self,
+        *,
+        default_shots: int = 1024,
+        seed: np.random.Generator | int | None = None,
+        allow: str | Iterable[str] | None = None,
+        deny: str | Iterable[str] | None = None,
+    ) -> None:
+        self.default_shots = default_shots
+        self.seed = seed
+        self._machine = machine_for(Selection.of(allow, deny))
+        warm(*(info for info in self._machine.devices if info.isolation == "process"))
+
+    def run(
+        self, pubs: Iterable[Any], *, shots: int | None = None
+    ) -> Job[tuple[SamplerPub, CircuitOp | None]]:
+        """Begin to run pubs: circuits, or tuples (circuit, parameter values, shots).
+
+        Raises:
+            ModelError: an instruction that no simulator can run, parameters without values, too many qubits.
+            ArgumentError: shots that are not a positive integer, an angle that is not a finite number.
+        """
+        coerced = sampler_pubs(pubs, self.default_shots if shots is None else shots)
+        rng = None if self.seed is None else np.random.default_rng(self.seed)
+        work = [(pub, _op(pub, seed_of(rng))) for pub in coerced]
+        for pub, _ in work:
+            rows_of(pub)
+            if not pub.circuit.cregs:
+                warnings.warn(
+                    f"circuit {pub.circuit.name!r} has no classical registers: its result will be empty",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        orders = [np.random.default_rng(seed_of(rng)) for _ in work]
+
+        def run_pub(
+            index: int, item: tuple[SamplerPub, CircuitOp | None], go_on: Callable[[], None]
+        ) -> SamplerPubResult:
+            pub, op = item
+            found = Answer([{0: pub.shots}] * pub.size, (), ())
+            if op is not None:
+                found = answer(op, rows_of(pub), self._machine, orders[index], go_on)
+            return _result(pub, found, orders[index])
+
+        return Job(work, run_pub)
+
+
+def _op(pub: SamplerPub, seed: int | None) -> CircuitOp | None:
+    """None where nothing is measured: all bits stay 0."""
+    if not any(_measures(pub.circuit)):
+        return None
+    return CircuitOp.from_circuit(pub.circuit, shots=int(pub.shots), seed=seed)
+
+
+def _measures(circuit: QuantumCircuit) -> Iterable[bool]:
+    for instruction in circuit.data:
+        yield instruction.operation.name == "measure"
+        for block in getattr(instruction.operation, "blocks", ()):
+            yield from _measures(block)
+
+
+def _result(pub: SamplerPub, found: Answer, rng: np.random.Generator) -> SamplerPubResult:
+    """Bit arrays by register; a shot is the same shot in all of them."""
+    shots, bits = pub.shots, pub.circuit.num_clbits
+    samples = np.stack([_samples(one, shots, bits, rng) for one in found.values]) if pub.size else None
+    registers = {}
+    for register in pub.circuit.cregs:
+        places = [pub.circuit.find_bit(bit).index for bit in register]
+        if samples is None:
+            own = np.zeros((*pub.shape, shots, register.size), bool)
+        else:
+            own = samples[..., places].reshape(*pub.shape, shots, register.size)
+        registers[register.name] = BitArray.from_bool_array(own, order="little")
+    return SamplerPubResult(
+        DataBin(**registers, shape=pub.shape),
+        metadata={"shots": shots, "circuit_metadata": pub.circuit.metadata, "hetero": _told(found)},
+    )
+
+
+def _samples(
+    counts: Mapping[int, int], shots: int, bits: int, rng: np.random.Generator
+) -> np.ndarray[Any, Any]:
+    """(shots, bits) of 0 and 1, bit 0 first, in random order: shots have no order that counts could keep."""
+    width = max(1, -(-bits // 8))
+    packed = b"".join(value.to_bytes(width, "little") for value in counts)
+    table = np.unpackbits(
+        np.frombuffer(packed, np.uint8).reshape(len(counts), width), axis=1, bitorder="little"
+    )
+    order = rng.permutation(np.repeat(np.arange(len(counts)), list(counts.values())))
+    return table[order, :bits]
+
+
+def _told(found: Answer) -> dict[str, Any]:
+    return {"parts": [story.to_dict() for story in found.stories], "reduced": list(found.notes)}

@@ -1,0 +1,97 @@
+"""Where circuits run: compiled once and kept, in this process or in one that can be killed, started beforehand."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from hetero.device import Device, DeviceInfo, Executable
+from hetero.errors import DeviceError, WorkerError
+from hetero.isolation import ProcessDevice
+from hetero.ops.base import Outputs
+from hetero.ops.circuit import CircuitOp
+from hetero.quantum.ways import Way
+from hetero.registry import open_device
+from hetero.worker_process import WorkerProcess
+
+__all__ = ["Kept", "killable", "run", "warm"]
+
+MOST_KEPT = 32
+"""Compiled circuits that stay: a variational loop runs few, over and over."""
+
+
+class Kept:
+    """Compiled circuits by content and way, the least recently used closed first. One call at a time in each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: OrderedDict[tuple[str, str, bool], tuple[Executable, threading.Lock]] = OrderedDict()
+
+    def get(self, op: CircuitOp, way: Way, apart: bool) -> tuple[Executable, threading.Lock]:
+        """The executable, compiled if it is not there.
+
+        Raises:
+            DeviceError: the engine refused.
+        """
+        key = (op.digest, str(way), apart)
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+                return self._found[key]
+        device = killable(way.info) if apart else open_device(way.info)
+        found = (device.compile(op, way.variant), threading.Lock())
+        with self._lock:
+            self._found[key] = found
+            old = [self._found.popitem(last=False)[1] for _ in range(len(self._found) - MOST_KEPT)]
+        for executable, busy in old:
+            with busy:
+                executable.close()
+        return found
+
+
+_kept = Kept()
+
+
+def run(op: CircuitOp, way: Way, inputs: Sequence[Any], patience_s: float | None) -> Outputs:
+    """Compile and run. With a patience the run is in a process of its own, which is killed when it is spent.
+
+    Raises:
+        WorkerError: the patience was spent, or the process died.
+        DeviceError: the engine failed.
+    """
+    apart = patience_s is not None
+    executable, busy = _kept.get(op, way, apart)
+    with busy:
+        try:
+            return executable.start(inputs).wait(patience_s)
+        except WorkerError:
+            warm(way.info)
+            raise
+
+
+@cache
+def killable(info: DeviceInfo) -> Device:
+    """The device in a worker process: its own, or one more for a device that runs in this process otherwise."""
+    device = open_device(info)
+    if isinstance(device, ProcessDevice):
+        return device
+    return ProcessDevice(replace(info, isolation="process"), WorkerProcess(f"{info.name} (killable)"))
+
+
+def warm(*infos: DeviceInfo) -> None:
+    """Have these devices' worker processes started and their engines loaded, without waiting for it."""
+
+    def start() -> None:
+        for info in infos:
+            device = killable(info)
+            if isinstance(device, ProcessDevice):
+                try:
+                    device.opened()
+                except DeviceError:
+                    return  # whoever uses it next is told why
+
+    threading.Thread(target=start, name="hetero warms quantum workers", daemon=True).start()

@@ -1,0 +1,222 @@
+"""Devices that are lost, and the plan that goes on without them until they are back.
+
+All of it is done by one thread of its own, which exists from the first failure on: who runs requests is never held up
+by it. A device counts as lost when it cannot be built on any more, when a call hangs in it, or when it fails several
+requests in a row; it is back when everything can be built on it again and the plan's own sample runs through.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias
+
+from hetero.errors import DeviceError, HeteroError, InfeasibleError, UnavailableError
+from hetero.events import EventLog
+from hetero.planning.repair import repair
+from hetero.plans import CONTROL, Plan
+from hetero.run.engine import Engine, Engines
+from hetero.run.executor import AtWork, Launched
+from hetero.run.health import LOST_AFTER, NO_STRIKES, Strikes, after_failure
+from hetero.run.local import LocalExecutor
+from hetero.run.retry import device_of, runs_once
+
+__all__ = ["Failover"]
+
+Reopen: TypeAlias = Callable[[Plan], LocalExecutor]
+Again: TypeAlias = Callable[[bool], None]
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+TRIAL_S = 30.0
+
+
+class Failover:
+    """Replaces the engine of a session by one without the lost devices, and back.
+
+    ``moved`` is told of an engine that was replaced, whose waiting requests belong to the new one.
+    """
+
+    def __init__(
+        self, engines: Engines, log: EventLog, reopen: Reopen, moved: Callable[[Engine], None]
+    ) -> None:
+        self._engines, self._log, self._reopen, self._moved = engines, log, reopen, moved
+        self._whole = engines.current.plan
+        self._lost: dict[str, Callable[[], bool]] = {}  # each with whether its hung call has returned
+        self._strikes: dict[str, Strikes] = {}
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.pause_s = FIRST_PAUSE_S
+
+    def failed(self, engine: Engine, error: BaseException, again: Again) -> None:
+        """A request has failed for its device as often as it may; ``again`` is told whether that has changed."""
+        self._do(partial(self._examine, engine, error, again))
+
+    def hung(self, engine: Engine, flight: Launched, at: AtWork) -> None:
+        """A call has taken longer than anything that its estimate allows."""
+        self._do(partial(self._quarantine, engine, flight, at))
+
+    def close(self) -> None:
+        self._jobs.put(None)
+
+    def _do(self, job: Callable[[], None]) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="hetero failover", daemon=True)
+                self._thread.start()
+        self._jobs.put(job)
+
+    def _loop(self) -> None:
+        pause_s = self.pause_s
+        while True:
+            try:
+                job = self._jobs.get(timeout=pause_s)
+                if job is None:
+                    return
+                job()
+                pause_s = self.pause_s
+                del job
+            except Empty:
+                pause_s = self.pause_s if self._try_return() else min(2 * pause_s, LONGEST_PAUSE_S)
+            self._engines.sweep()
+
+    def _examine(self, engine: Engine, error: BaseException, again: Again) -> None:
+        """Is it the device, or this one request?"""
+        may_run_again = not runs_once(engine.executor.program)
+        if engine is not self._engines.current:  # repaired since
+            again(may_run_again)
+            return
+        device = device_of(engine.executor.program, error)
+        why = None if device is None or device in self._lost else self._why_lost(engine, device)
+        again(why is not None and device is not None and self._lose(device, why) and may_run_again)
+
+    def _why_lost(self, engine: Engine, device: str) -> str | None:
+        executor = engine.executor
+        assert isinstance(executor, LocalExecutor), "only what runs here is repaired here"
+        try:
+            executor.probe(device)
+        except DeviceError as error:
+            return str(error)
+        calls = sum(
+            s.calls for path, s in executor.stats().items() if engine.plan.choices[path].device == device
+        )
+        strikes = self._strikes[device] = after_failure(self._strikes.get(device, NO_STRIKES), calls)
+        if strikes.number < LOST_AFTER or not self._has_plan_without(device):
+            return None  # it does what it is asked: the requests themselves may be to blame
+        return f"it failed {strikes.number} requests in a row"
+
+    def _has_plan_without(self, device: str) -> bool:
+        try:
+            repair(self._whole, {*self._lost, device})
+        except InfeasibleError:
+            return False
+        return True
+
+    def _quarantine(self, engine: Engine, flight: Launched, at: AtWork) -> None:
+        if at.stage not in flight.inside:
+            return  # it has come back meanwhile
+        engine.executor.release(flight, at.stage)
+        if at.path and at.device not in self._lost:
+            self._lose(
+                at.device,
+                f"{at}, and what hangs in this process cannot be stopped: no further call goes there",
+                lambda: at.stage not in flight.inside,
+            )
+
+    def _lose(self, device: str, why: str, returned: Callable[[], bool] = lambda: True) -> bool:
+        """Go on without a device; False where nothing else can do its work."""
+        self._log.add("lost", device, why)
+        self._lost[device] = returned
+        started_s = time.monotonic()
+        while True:
+            try:
+                plan = repair(self._whole, self._lost.keys())
+                planned_s = time.monotonic() - started_s
+                executor = self._reopen(plan)
+            except InfeasibleError as error:
+                self._refuse(device, why, error)
+                return False
+            except DeviceError as error:
+                if not error.device or error.device in self._lost:
+                    self._refuse(device, why, error)
+                    return False
+                self._log.add("lost", error.device, str(error))
+                self._lost[error.device] = lambda: True
+                continue
+            self._take(plan, executor)
+            self._log.add(
+                "repaired",
+                device,
+                f"planned again without it in {planned_s:.3f} s: {_changes(self._whole, plan)}",
+            )
+            return True
+
+    def _refuse(self, device: str, why: str, error: HeteroError) -> None:
+        message = f"device {device} is lost ({why}) and nothing else can do its work: {error}"
+        self._engines.refusal = lambda: UnavailableError(message)
+        self._log.add("stopped", self._whole.graph.name, message)
+        self._moved(self._engines.current)
+
+    def _take(self, plan: Plan, executor: LocalExecutor) -> None:
+        old = self._engines.replace(plan, executor)
+        self._engines.refusal = None
+        self._moved(old)
+
+    def _try_return(self) -> bool:
+        """Use again what has come back; whether something has."""
+        for device, returned in list(self._lost.items()):
+            if not returned():
+                continue
+            rest = self._lost.keys() - {device}
+            executor = None
+            try:
+                plan = repair(self._whole, rest) if rest else self._whole
+                executor = self._reopen(plan)
+                _try_out(plan, executor)
+            except (HeteroError, TimeoutError):  # not yet; it is asked again after a longer pause
+                if executor is not None and not executor.busy:
+                    executor.close()
+                continue
+            del self._lost[device]
+            self._strikes.pop(device, None)
+            self._take(plan, executor)
+            self._log.add(
+                "back", device, f"it is used again: {_changes(self._whole, plan) or 'as first planned'}"
+            )
+            return True
+        return False
+
+
+def _try_out(plan: Plan, executor: LocalExecutor) -> None:
+    """Run the plan's sample, where there is one and nothing forbids it.
+
+    Raises:
+        NodeError: it fails.
+        TimeoutError: it takes far too long.
+    """
+    if not plan.samples or runs_once(executor.program):
+        return
+    ended: Future[Any] = Future()
+
+    def done(result: Any, error: BaseException | None) -> None:
+        ended.set_result(None) if error is None else ended.set_exception(error)
+
+    flight = executor.launch(plan.samples[0], done)
+    try:
+        ended.result(TRIAL_S)
+    finally:
+        flight.cancel()
+
+
+def _changes(before: Plan, now: Plan) -> str:
+    """What runs somewhere else than it did."""
+    return ", ".join(
+        f"{path} on {choice}"
+        for path, choice in now.choices.items()
+        if choice != before.choices[path] and choice.device != CONTROL
+    )

@@ -1,0 +1,181 @@
+"""Where requests that do not wait in their caller's thread are accepted, and answered once each."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hetero.errors import ArgumentError, OverloadError
+from hetero.events import EventLog, Repeated
+from hetero.run.alarms import Alarms
+from hetero.run.counts import Counters
+from hetero.run.engine import Engine, Engines
+from hetero.run.executor import AtWork, Launched
+from hetero.run.failover import Failover, Reopen
+from hetero.run.request import Request
+from hetero.run.retry import device_failure, may_retry, runs_once
+from hetero.values import nbytes_of
+
+__all__ = ["Reception", "Room"]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a session holds at once of what it has accepted and not answered: requests, bytes of their inputs."""
+
+    requests: int = 10_000
+    nbytes: int = 1 << 30
+
+
+class Reception:
+    """Accepts requests while there is room for them, and drops them at their deadlines.
+
+    ``reopen`` opens the plan again after a repair; without it a lost device is not replaced.
+    """
+
+    def __init__(self, name: str, engines: Engines, reopen: Reopen | None) -> None:
+        self._name, self._engines = name, engines
+        self.room = Room()
+        self.counters = Counters()
+        self.log = EventLog()
+        self._alarms = Alarms()
+        self._failover = Failover(engines, self.log, reopen, self._move) if reopen is not None else None
+        self._inside: set[Request] = set()
+        self._nbytes = 0
+        self._changed = threading.Condition()
+        self._patient = 0
+        self._told_late = Repeated(self.log, "late", name)
+        self._told_rejected = Repeated(self.log, "rejected", name)
+
+    def accept(
+        self,
+        values: Sequence[Any],
+        deadline_s: float | None = None,
+        *,
+        attempt: int = 1,
+        patient: bool = False,
+    ) -> Future[Any]:
+        """Start a request; one that is ``patient`` waits where there is no room for it.
+
+        Raises:
+            OverloadError: there is no room.
+            ClosedError, UnavailableError: no request is taken at the moment.
+        """
+        if deadline_s is not None:
+            _require_seconds(deadline_s)
+        self._engines.check(again=attempt > 1)
+        request = Request(self, values, sum(map(nbytes_of, values)), attempt)
+        future = request.future
+        assert future is not None, "only an answered request has let go of it"
+        self._admit(request, patient)
+        if deadline_s is not None:
+            request.alarm = self._alarms.at(
+                time.monotonic() + deadline_s, partial(request.expire, deadline_s)
+            )
+        request.launch()
+        return future
+
+    def enter(self, *, again: bool = False) -> Engine:
+        return self._engines.enter(again=again)
+
+    def failed(
+        self, engine: Engine, error: BaseException, attempt: int, again: Callable[[bool], None]
+    ) -> None:
+        """A run failed: once more where it may be, else after a repair, else never."""
+        if may_retry(engine.executor.program, error, attempt):
+            self.counters.add("retried")
+            again(True)
+        elif device_failure(error) is not None and self._failover is not None:
+            self._failover.failed(engine, error, again)
+        else:
+            again(False)
+
+    def rerun(self, engine: Engine, values: Sequence[Any], error: Exception) -> Any:
+        """The result of a request whose first run, in its caller's thread, has failed.
+
+        Raises:
+            Exception: the error, where it is final.
+        """
+        if may_retry(engine.executor.program, error, attempt=1):
+            self.counters.add("retried")
+            return self.accept(values, attempt=2, patient=True).result()
+        self.counters.add("failed")
+        if device_failure(error) is not None and self._failover is not None:
+            self._failover.failed(engine, error, lambda again: None)  # for the requests that follow
+        raise error
+
+    def late(self, engine: Engine, flight: Launched) -> None:
+        """Find out, now or when it has had the time that its estimate allows, whether what is under way hangs."""
+        if self._failover is not None:
+            for at in engine.executor.inside(flight):
+                self._alarms.at(at.since_s + at.patience_s, partial(self._look, engine, flight, at))
+
+    def left(self, request: Request, how: str) -> None:
+        with self._changed:
+            self._inside.discard(request)
+            self._nbytes -= request.nbytes
+            if self._patient:
+                self._changed.notify()
+        if how != "answered":
+            self.counters.add(how)
+        if how == "late":
+            self._told_late.add("a request was dropped at its deadline")
+
+    def close(self) -> None:
+        self._alarms.close()
+        if self._failover is not None:
+            self._failover.close()
+
+    def _admit(self, request: Request, patient: bool) -> None:
+        with self._changed:
+            while not self._has_room(request):
+                if not patient:
+                    break
+                self._patient += 1
+                try:
+                    self._changed.wait()
+                finally:
+                    self._patient -= 1
+            else:
+                self._inside.add(request)
+                self._nbytes += request.nbytes
+                return
+            number, nbytes = len(self._inside), self._nbytes
+        self.counters.add("rejected")
+        error = OverloadError(
+            f"plan {self._name!r} has {number} requests of {nbytes / 1e6:.3g} MB under way and takes at most "
+            f"{self.room.requests} of {self.room.nbytes / 1e6:.3g} MB: wait for results before submitting more, use "
+            "stream(), which does, or set session.room = Room(requests=, nbytes=)"
+        )
+        self._told_rejected.add(str(error))
+        raise error
+
+    def _has_room(self, request: Request) -> bool:
+        if not self._inside:
+            return True  # alone, even the largest one is run
+        return len(self._inside) < self.room.requests and self._nbytes + request.nbytes <= self.room.nbytes
+
+    def _look(self, engine: Engine, flight: Launched, at: AtWork) -> None:
+        if self._failover is not None and at.stage in flight.inside:
+            self._failover.hung(engine, flight, at)
+
+    def _move(self, old: Engine) -> None:
+        """Requests that wait in an engine which was replaced are run by the new one."""
+        if not runs_once(old.executor.program):
+            with self._changed:
+                waiting = list(self._inside)
+            for request in waiting:
+                request.move(old)
+
+
+def _require_seconds(deadline_s: float) -> None:
+    if isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or not deadline_s >= 0:
+        raise ArgumentError(f"deadline_s={deadline_s!r}: expected a number of seconds >= 0")
+    if math.isinf(deadline_s):
+        raise ArgumentError("deadline_s=inf: leave it out where there is no deadline")

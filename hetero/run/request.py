@@ -1,0 +1,197 @@
+"""One request of a session from its acceptance to its one answer, however often it has to be run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Protocol
+
+from hetero.errors import DeadlineError
+from hetero.run.alarms import Alarm
+from hetero.run.engine import Engine
+from hetero.run.executor import Launched
+
+__all__ = ["Office", "Request"]
+
+
+class Office(Protocol):
+    """Who accepts requests and is told how they go."""
+
+    def enter(self, *, again: bool = False) -> Engine: ...
+
+    def failed(
+        self, engine: Engine, error: BaseException, attempt: int, again: Callable[[bool], None]
+    ) -> None:
+        """A run failed: ``again`` is told once, now or later and in any thread, whether to run the request again."""
+
+    def late(self, engine: Engine, flight: Launched) -> None:
+        """A deadline has passed while this flight was under way."""
+
+    def left(self, request: Request, how: str) -> None:
+        """The request is over: ``answered``, ``failed``, ``late`` or ``cancelled``."""
+
+
+class Request:
+    """The future of a request and what makes it come true.
+
+    A flight is one run of it. Flights end, are lost with their devices, or are overtaken by the deadline; whoever
+    comes first answers, and everything that comes later is dropped.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_engine",
+        "_flight",
+        "_lock",
+        "_office",
+        "_over",
+        "_values",
+        "alarm",
+        "future",
+        "nbytes",
+    )
+
+    def __init__(self, office: Office, values: Sequence[Any], nbytes: int, attempt: int) -> None:
+        self._office, self._values, self.nbytes = office, values, nbytes
+        self._attempt = attempt
+        self._lock = threading.Lock()
+        self._over = False
+        self._engine: Engine | None = None
+        self._flight: Launched | None = None
+        self.future: Future[Any] | None = Future()
+        self.alarm: Alarm | None = None
+
+    def launch(self) -> None:
+        """Run it for the first time.
+
+        Raises:
+            ClosedError, UnavailableError: nothing is run at the moment.
+        """
+        future = self.future
+        try:
+            self._fly(again=self._attempt > 1)
+        except BaseException:
+            self._withdraw("failed")
+            raise
+        if future is not None:
+            future.add_done_callback(self._dropped)
+
+    def expire(self, deadline_s: float) -> None:
+        """Its deadline has passed: the caller is told so, and what has not begun of it never begins."""
+        engine, flight = self._engine, self._flight
+        if engine is None or flight is None:
+            where = "the request waited for its plan to be repaired"
+        else:
+            at_work = engine.executor.inside(flight)
+            where = " and ".join(map(str, at_work)) or "the request was waiting for its turn"
+        error = DeadlineError(f"no answer within {deadline_s:g} s: {where}")
+        if self._answer("late", None, error) and flight is not None and engine is not None:
+            _cancel(engine, flight)
+            self._office.late(engine, flight)
+
+    def move(self, engine: Engine) -> None:
+        """Run it elsewhere if it waits in an engine that has been replaced, and is not just inside of a stage."""
+        with self._lock:
+            flight = self._flight
+            if self._over or self._engine is not engine or flight is None or flight.inside:
+                return
+            if not _cancel(engine, flight):
+                return
+            self._attempt += 1  # what the cancelled flight may still bring is not this request's any more
+        self._again()
+
+    def _fly(self, again: bool) -> None:
+        engine = self._office.enter(again=again)
+        with self._lock:
+            attempt = self._attempt
+            self._engine, self._flight = engine, None
+        try:
+            flight = engine.executor.launch(self._values, partial(self._landed, attempt, engine))
+        except BaseException:
+            engine.running.pop()
+            raise
+        with self._lock:
+            if self._attempt == attempt and not self._over:
+                self._flight = flight
+                return
+        if self._over:  # the deadline, or a caller who left, was faster than the launch
+            _cancel(engine, flight)
+
+    def _landed(self, attempt: int, engine: Engine, result: Any, error: BaseException | None) -> None:
+        engine.running.pop()
+        with self._lock:
+            if self._over or attempt != self._attempt:
+                return
+            self._flight = None
+            self._attempt += 1
+        if error is None:
+            self._answer("answered", result, None)
+            return
+        self._office.failed(engine, error, attempt, partial(self._decided, error))
+
+    def _decided(self, error: BaseException, again: bool) -> None:
+        if again:
+            self._again()
+        else:
+            self._answer("failed", None, error)
+
+    def _again(self) -> None:
+        if self._over:
+            return
+        try:
+            self._fly(again=True)
+        except BaseException as error:  # the session was closed meanwhile: that is the answer
+            self._answer("failed", None, error)
+
+    def _answer(self, how: str, result: Any, error: BaseException | None) -> bool:
+        """Tell the caller; False where that has been done already."""
+        with self._lock:
+            if self._over:
+                return False
+            self._over = True
+        future = self._let_go(how)
+        # A future stays pending, and so can be cancelled, until its request has ended.
+        if future is not None and future.set_running_or_notify_cancel():
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        return True
+
+    def _dropped(self, future: Future[Any]) -> None:
+        """The future is done: if it was cancelled, so is the request."""
+        if not future.cancelled():
+            return
+        flight, engine = self._flight, self._engine
+        if self._withdraw("cancelled"):
+            if flight is not None and engine is not None:
+                _cancel(engine, flight)
+            future.set_running_or_notify_cancel()
+
+    def _withdraw(self, how: str) -> bool:
+        """It is over, and nobody waits for an answer; False where it was over already."""
+        with self._lock:
+            if self._over:
+                return False
+            self._over = True
+        self._let_go(how)
+        return True
+
+    def _let_go(self, how: str) -> Future[Any] | None:
+        """Hold nothing any more: future and request would otherwise keep each other alive until the next collection."""
+        if self.alarm is not None:
+            self.alarm.cancel()
+        future, self.future = self.future, None
+        self._values, self._flight = (), None
+        self._office.left(self, how)
+        return future
+
+
+def _cancel(engine: Engine, flight: Launched) -> bool:
+    """A flight that was cancelled does not land, so it leaves its engine here."""
+    cancelled = flight.cancel()
+    if cancelled:
+        engine.running.pop()
+    return cancelled

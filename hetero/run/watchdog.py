@@ -1,0 +1,58 @@
+"""How long work may take before it counts as hung: from its estimate, generously.
+
+A node may be given more than its samples had, on a machine that is busy with something else; so the factor is large,
+and nothing counts as hung within seconds. A node without an estimate is given as long as a worker is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hetero.plans import Plan
+from hetero.run.program import Branch, Call, Map, Program, Stage
+
+__all__ = [
+    "FACTOR",
+    "LEAST_S",
+    "MOST_S",
+    "patience_s",
+    "predicted_seconds",
+    "request_seconds",
+    "stage_patience_s",
+]
+
+FACTOR = 50.0
+LEAST_S = 5.0
+MOST_S = 600.0
+
+
+def patience_s(seconds: float | None) -> float:
+    """Seconds that one call may take which is estimated to take ``seconds``.
+
+    >>> patience_s(0.001), patience_s(2.0), patience_s(None)
+    (5.0, 100.0, 600.0)
+    """
+    return MOST_S if seconds is None else max(LEAST_S, FACTOR * seconds)
+
+
+def predicted_seconds(plan: Plan) -> Mapping[str, float]:
+    """What one call of each node is predicted to take, by path; only of nodes that have an estimate."""
+    # Estimates are for a request, in which a node inside a map is called many times.
+    often = {path: plan.evidence.per_request(path) if plan.evidence else 1.0 for path in plan.choices}
+    return {path: s / often[path] for path, s in request_seconds(plan).items() if often[path] > 0}
+
+
+def request_seconds(plan: Plan) -> Mapping[str, float]:
+    """What each node is predicted to take for one request, over all its calls; only of nodes that have an estimate."""
+    chosen = {
+        path: next((o.estimate for o in plan.options.get(path, ()) if o.choice == choice), None)
+        for path, choice in plan.choices.items()
+    }
+    return {path: estimate.seconds for path, estimate in chosen.items() if estimate is not None}
+
+
+def stage_patience_s(program: Program, stage: Stage) -> float:
+    """Seconds that a whole stage may take: from what all its nodes are predicted to take for a request."""
+    paths = [item.path for item in stage.block.body if isinstance(item, Call | Map | Branch)]
+    known = [program.predicted_s[path] for path in paths if path in program.predicted_s]
+    return patience_s(sum(known) if len(known) == len(paths) else None)

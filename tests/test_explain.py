@@ -1,0 +1,129 @@
+"""What a plan says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_devices import FakeBackend, Register, registering
+from tiny_models import affine
+
+import hetero as ht
+from hetero import show
+from hetero.plans import Plan
+
+X = np.ones((2, 4), np.float32)
+
+
+@ht.node
+def double(x: Any) -> Any:
+    return 2 * x
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Register:
+    return registering(monkeypatch)
+
+
+@pytest.fixture
+def plan(register: Register) -> Iterator[Plan]:
+    register(FakeBackend("quick"))
+    register(FakeBackend("slow", seconds=0.005))
+    register(FakeBackend("wrong", change=lambda y: y + 1))
+    register(FakeBackend("picky", refuses="only on Sundays"))
+    model = affine()
+
+    @ht.pipeline
+    def pipeline(x: Any, xs: Any) -> Any:
+        return model(double(x)), ht.map(lambda i: ht.branch(i, lambda: double(i), lambda: i), xs)
+
+    with ht.plan(pipeline, X, [1, 2], allow=["quick", "slow", "wrong", "picky"]) as made:
+        yield made
+
+
+def row(text: str, name: str) -> str:
+    """The line of the table that is about a node."""
+    return next(line for line in text.splitlines() if line.split()[:1] == [name])
+
+
+def test_all_five_figures_are_told_with_their_sources(plan: Plan) -> None:
+    """And the sixth, what flows through in steady state."""
+    text = plan.explain()
+    assert text.startswith("plan of 'pipeline' for latency")
+    for figure in ("latency", "in flow", "energy", "cost", "error", "memory"):
+        assert any(line.strip().startswith(figure) and "(" in line for line in text.splitlines()), figure
+
+
+def test_each_node_has_a_row_with_what_lost_and_by_how_much(plan: Plan) -> None:
+    """Inside maps and branches too."""
+    text = plan.explain()
+    assert "cpu/quick" in row(text, "affine")
+    assert "cpu/slow" in row(text, "affine")
+    factor = row(text, "affine").split("cpu/slow")[1].split()[-1]
+    assert factor.endswith("x")
+    assert float(factor[:-1]) > 1
+    for name in ("double", "map#1", "branch#1"):
+        assert row(text, name)
+    assert "control" in row(text, "map#1")
+
+
+def test_what_could_not_be_chosen_says_why(plan: Plan) -> None:
+    """The device that was wrong, and the one that refused."""
+    text = plan.explain()
+    reasons = text.split("not chosen, because:")[1]
+    assert "affine: cpu/wrong fp32 threads=1: its error is" in reasons
+    assert "only on Sundays" in reasons
+
+
+def test_measured_times_stand_beside_predicted_ones_once_it_ran(plan: Plan) -> None:
+    """Before the first run there are none."""
+    assert "-" in row(plan.explain(), "affine").split()
+    plan(X, [1])
+    after = row(plan.explain(), "affine")
+    assert "-" not in after.split()
+    assert show.seconds(plan.stats()["affine"].p50_s) in after
+
+
+def test_the_bound_is_told_with_what_it_is_of(plan: Plan) -> None:
+    """Proven or not, and of which model."""
+    text = plan.explain()
+    assert "no schedule of these options is below" in text
+    assert "proven optimal" in text or "above the optimum" in text
+    assert "without contention" in text
+
+
+@pytest.mark.parametrize(("objective", "unit"), [("energy", "J"), ("cost", "$"), ("throughput", "s")])
+def test_the_bound_is_in_the_objectives_unit(objective: str, unit: str) -> None:
+    """Joules, dollars, or seconds."""
+    with ht.plan(double, 1, objective=objective) as plan:
+        line = next(line for line in plan.explain().splitlines() if line.startswith("schedule: "))
+        assert line.split()[2].rstrip(",") == unit
+
+
+def test_notes_are_at_the_end(plan: Plan) -> None:
+    """What no sample reached, and the error limit that holds."""
+    text = plan.explain()
+    notes = text.split("notes:")[1]
+    assert "no error limit was given: 1e-04 holds" in notes
+
+
+def test_the_explanation_has_no_line_of_a_screens_width_twice(plan: Plan) -> None:
+    """A long reason is cut; the table stays readable."""
+    assert max(map(len, plan.explain().splitlines())) < 240
+
+
+def test_tables_align_wide_characters() -> None:
+    """A name in Chinese takes two columns a character."""
+    lines = show.text_table(["node", "s"], [["读", "1"], ["ab", "2"]]).splitlines()
+    assert lines[2] == "读    1"
+    assert lines[3] == "ab    2"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0.00 s"), (1.5e-7, "0.1 us"), (0.0123, "12.3 ms"), (61, "61.00 s")]
+)
+def test_times_are_shown_in_fitting_units(seconds: float, text: str) -> None:
+    """From microseconds to seconds."""
+    assert show.seconds(seconds) == text
