@@ -9,7 +9,7 @@ WHEEL := build/wheel
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench test-systems wheel-smoke clean
+.PHONY: help venv demo test check format bench readme test-systems wheel-smoke clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -52,6 +52,9 @@ format: $(READY) ## let ruff rewrite the code
 
 bench: $(READY) ## the figures that the documents quote, as CSV in build/figures
 	$(BIN)/python benchmarks/run_all.py
+
+readme: $(READY) ## run the demo with an empty profile store and put its output into the README
+	$(BIN)/python scripts/update_readme.py
 
 # The wheel as a stranger would install it: an editable install hides files that the wheel forgets.
 wheel-smoke: $(READY) ## build the wheel, install it elsewhere, run the smoke test on it

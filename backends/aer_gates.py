@@ -49,7 +49,7 @@ def translated(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
     if not circuit.num_parameters and set(_names(circuit)).issubset((*gates, *NOT_GATES)):
         return circuit.copy()
     basis = [name for name in (*gates, *NOT_GATES) if name not in _NO_TARGET]
-    return transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)  # type: ignore[no-any-return]
+    return transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)
 
 
 def _names(circuit: QuantumCircuit) -> Iterator[str]:

@@ -158,9 +158,10 @@ def read(path: Path) -> list[Row]:
 
 
 @cache
-def described(family: str, qubits: int, ask: str) -> Shape:
+def described(family: str, qubits: int, ask: str, diagram: bool) -> Shape:
     op = op_of(family, qubits, ask)
-    return replace(shape_of(op, ()), growth=diagram_growth(op.circuit, CEILING_VISITS))
+    shape = shape_of(op, ())
+    return replace(shape, growth=diagram_growth(op.circuit, CEILING_VISITS)) if diagram else shape
 
 
 def fit(terms: list[dict[str, float]], seconds: list[float]) -> dict[str, float]:
@@ -195,8 +196,10 @@ def usable(row: Row) -> bool:
         return False
     if row.method.endswith("matrix_product_state"):
         return row.family not in LOOSE
-    growth = described(row.family, row.qubits, row.ask).growth
-    return row.method != "ddsim" or (growth is not None and growth.complete)
+    if row.method != "ddsim":
+        return True
+    growth = described(row.family, row.qubits, row.ask, True).growth
+    return growth is not None and growth.complete
 
 
 def fitted(rows: list[Row]) -> dict[str, dict[str, Any]]:
@@ -209,10 +212,12 @@ def fitted(rows: list[Row]) -> dict[str, dict[str, Any]]:
         rest = [row for row in group if held_out(row.family)]
 
         def law(some: list[Row], method: str = method) -> list[dict[str, float]]:
-            return [run_terms(method, described(r.family, r.qubits, r.ask)) for r in some]
+            return [run_terms(method, described(r.family, r.qubits, r.ask, method == "ddsim")) for r in some]
 
         run = fit(law(own), [float(r.run_s or 0) for r in own])
-        building = [compile_terms(method, described(r.family, r.qubits, r.ask)) for r in own]
+        building = [
+            compile_terms(method, described(r.family, r.qubits, r.ask, method == "ddsim")) for r in own
+        ]
         compile_ = fit(building, [max(r.compile_s, 1e-5) for r in own])
         inside = spread(run, law(own), [float(r.run_s or 0) for r in own])
         outside = spread(run, law(rest), [float(r.run_s or 0) for r in rest])

@@ -19,23 +19,29 @@ class Rate:
 
 
 RATES: Mapping[str, Rate] = {
-    "aer statevector": Rate(
-        {"once": 1e-3, "narrow passes": 1e-9, "wide passes": 2e-9, "amplitudes": 1e-8, "shots": 2e-8},
-        {"once": 1e-4},
-        2.0,
-    ),
     "aer matrix_product_state": Rate(
-        {"once": 1e-3, "gates": 1e-5, "cubes": 1e-7, "shots": 1.4e-6, "squares": 1e-8}, {"once": 1e-4}, 2.0
+        run={"cubes": 9.44e-11, "gates": 1.29e-05, "once": 0.000348, "shots": 1.83e-06, "squares": 1.3e-09},
+        compile={"gates": 1.58e-05, "once": 0.000608},
+        spread=4.24,
     ),
     "aer stabilizer": Rate(
-        {"once": 1e-3, "gates": 1e-6, "shots": 1e-7, "shot rows": 1e-8}, {"once": 1e-4}, 2.0
+        run={"once": 0.000549, "shot rows": 1.02e-08, "shots": 1.19e-07, "terms": 5.86e-08},
+        compile={"gates": 4.97e-05, "once": 0.000771},
+        spread=3.88,
+    ),
+    "aer statevector": Rate(
+        run={"amplitudes": 5.45e-08, "gates": 1.43e-05, "narrow passes": 1.07e-09, "once": 0.0005, "shots": 1.38e-07, "terms": 3.76e-09, "wide passes": 1.77e-09},
+        compile={"gates": 1.23e-05, "once": 0.000819},
+        spread=2.86,
     ),
     "ddsim": Rate(
-        {"once": 3e-3, "gates": 1e-5, "visits": 1e-6, "shots": 1e-7, "amplitudes": 1e-7}, {"once": 2e-3}, 2.0
+        run={"gates": 7.03e-07, "once": 0.00201, "visits": 2.79e-07},
+        compile={"gates": 2.94e-05, "once": 0.00358},
+        spread=52.86,
     ),
     "statevector": Rate(
-        {"once": 3e-5, "narrow passes": 1e-9, "wide passes": 1e-9, "amplitudes": 1e-9},
-        {"once": 2e-3, "gates": 5e-5, "amplitudes": 2e-6},
-        2.0,
+        run={"amplitudes": 3.84e-10, "gates": 3.1e-09, "narrow passes": 5.61e-10, "once": 0.000125, "shots": 1.67e-07, "wide passes": 5.89e-10},
+        compile={"amplitudes": 2.15e-06, "gates": 3.51e-05, "once": 0.00357},
+        spread=5.76,
     ),
 }

@@ -58,7 +58,7 @@ def diagram_form(circuit: QuantumCircuit) -> QuantumCircuit:
     if set(_names(circuit)).issubset((*DIAGRAM_BASIS, "barrier")):
         return circuit
     basis = list(DIAGRAM_BASIS)
-    return transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)  # type: ignore[no-any-return]
+    return transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)
 
 
 def diagram_growth(circuit: QuantumCircuit, limit_nodes: int = LIMIT_NODES) -> Growth | None:
@@ -101,7 +101,7 @@ def _gates_only(circuit: QuantumCircuit) -> QuantumCircuit:
                 instruction.operation, [circuit.find_bit(qubit).index for qubit in instruction.qubits], []
             )
     generic = np.random.default_rng(0).uniform(0.1, 3.0, bare.num_parameters)
-    return bare.assign_parameters(generic)  # type: ignore[no-any-return]
+    return bare.assign_parameters(generic)
 
 
 def _names(circuit: QuantumCircuit) -> Iterator[str]:

@@ -16,7 +16,14 @@ from itertools import pairwise
 from hetero.schedule.problem import Edge, Option, Problem
 from hetero.schedule.schedule import Placement, Schedule
 
-__all__ = ["LOCK_EFFICIENCY", "Contention", "chained", "contended_makespan", "retimed", "weighted"]
+__all__ = [
+    "LOCK_EFFICIENCY",
+    "Contention",
+    "chained",
+    "contended_makespan",
+    "retimed",
+    "weighted",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,13 @@ from hetero.errors import InfeasibleError
 from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
-from hetero.planning.contention import Contention, chained, contended_makespan, retimed, weighted
+from hetero.planning.contention import (
+    Contention,
+    chained,
+    contended_makespan,
+    retimed,
+    weighted,
+)
 from hetero.planning.control import Setting
 from hetero.planning.formulate import Formulated, formulate
 from hetero.planning.gate import Gate
@@ -48,7 +54,9 @@ def settle(
         setting = replace(setting, options=options)
         formulated = formulate(graph, machine, _problem_limits(request.limits), setting)
         try:
-            schedule, seconds = _solve(formulated.problem, request, setting.contention, locked, budget_s)
+            problem, schedule, seconds = _solve(
+                formulated.problem, request, setting.contention, locked, budget_s
+            )
         except InfeasibleError as error:
             raise InfeasibleError(
                 f"no plan of {graph.name!r} keeps {_stated(request.limits)}: {error}"
@@ -70,7 +78,7 @@ def settle(
         machine=machine,
         request=request,
         choices=choices,
-        problem=formulated.problem,
+        problem=problem,
         schedule=schedule,
         estimate=estimate,
         options={**options, **{k: v for k, v in formulated.considered.items() if k not in options}},
@@ -81,29 +89,35 @@ def settle(
 
 def _solve(
     problem: Problem, request: Request, contention: Contention, locked: Set[str], budget_s: float
-) -> tuple[Schedule, float]:
-    """The schedule and its makespan under contention.
+) -> tuple[Problem, Schedule, float]:
+    """The problem that was solved in the end, its schedule, and the schedule's makespan under contention.
 
-    What overlaps slows down, which the problem does not know. So two more careful problems are solved, one in which
-    everything that could overlap is slower, and one in which Python functions do not overlap; the best of the three
-    under the simulation is taken. Bounds are of the first one.
+    What overlaps slows down, which the problem does not know. So two more careful problems are solved: one in which
+    everything that could overlap is slower, whose schedule is then taken with the durations measured alone; and one in
+    which Python functions run in the order that the first schedule gave them. The best under the simulation is taken.
     """
     objective = request.objective
     schedule = solve(problem, objective=objective, budget_seconds=budget_s)  # type: ignore[arg-type]
     seconds = contended_makespan(problem, schedule, contention, locked)
+    best = problem, schedule, seconds
     if objective != "latency" or seconds <= schedule.makespan_s * (1 + 1e-9):
-        return schedule, seconds
-    best = schedule
-    for harder in (weighted(problem, contention), chained(problem, schedule, locked)):
+        return best
+    for posed, harder in (
+        (problem, weighted(problem, contention)),
+        (chain := chained(problem, schedule, locked), chain),
+    ):
         try:
-            careful = retimed(problem, solve(harder, objective="latency", budget_seconds=budget_s))
+            careful = solve(harder, objective="latency", budget_seconds=budget_s)
         except InfeasibleError:  # only where more is slowed down than really happens
             continue
-        careful_seconds = contended_makespan(problem, careful, contention, locked)
-        if careful_seconds < seconds:
-            best = replace(careful, lower_bound=schedule.lower_bound, proven_optimal=False)
-            seconds = careful_seconds
-    return best, seconds
+        if posed is problem:
+            careful = retimed(
+                problem, replace(careful, lower_bound=schedule.lower_bound, proven_optimal=False)
+            )
+        careful_s = contended_makespan(posed, careful, contention, locked)
+        if careful_s < best[2]:
+            best = posed, careful, careful_s
+    return best
 
 
 def _stated(limits: Limits) -> str:

@@ -6,7 +6,8 @@
 a circuit, and why. This is the one part of hetero that imports qiskit when it is loaded.
 """
 
+from hetero.quantum.choosing import Choice, choose
 from hetero.quantum.estimator import Estimator
 from hetero.quantum.sampler import Sampler
 
-__all__ = ["Estimator", "Sampler"]
+__all__ = ["Choice", "Estimator", "Sampler", "choose"]

@@ -25,7 +25,7 @@ WASTE = 4
 of one set share its state, and one call beats many."""
 
 
-class Estimator(BaseEstimatorV2):
+class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
     """A drop-in for Qiskit's estimators: any circuit, not only ISA circuits; exact unless a precision is given.
 
     Args:

@@ -23,7 +23,7 @@ class Progress(NamedTuple):
     total: int
 
 
-class Job(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus], Generic[PubT]):
+class Job(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus], Generic[PubT]):  # type: ignore[misc]  # qiskit ships no types
     """Runs the pubs one after the other in a thread of its own, begun when the job is made.
 
     Raises (from ``result``):

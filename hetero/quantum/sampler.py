@@ -22,7 +22,7 @@ from hetero.quantum.workers import warm
 __all__ = ["Sampler"]
 
 
-class Sampler(BaseSamplerV2):
+class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
     """A drop-in for Qiskit's samplers: any circuit, not only ISA circuits; nothing to choose.
 
     Args:

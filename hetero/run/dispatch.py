@@ -56,13 +56,6 @@ class Dispatcher:
         for job in started:
             self._queue.put(job)
 
-    def replace(self, cores: int) -> None:
-        """A job hangs: its cores go to others, and a new thread stands in for the one that it keeps."""
-        with self._lock:
-            if self._size:
-                self._start()
-        self.release(cores)
-
     def close(self, timeout_s: float) -> None:
         """Let the threads end. One that hangs inside an engine is left behind: it is a daemon."""
         with self._lock:

@@ -38,7 +38,7 @@ class Engines:
         """Why no new request is taken; one that is under way may still be run again."""
         self.refusal: Refusal | None = None
         """Why nothing is run, new or not."""
-        self._retired: list[Engine] = []
+        self.retired: tuple[Engine, ...] = ()
         self._lock = threading.Lock()
 
     def enter(self, *, again: bool = False) -> Engine:
@@ -68,14 +68,14 @@ class Engines:
             old, self.current = self.current, Engine(plan, executor)
             executor.tracing = old.executor.tracing
             old.retired = True
-            self._retired.append(old)
+            self.retired = (*self.retired, old)
         return old
 
     def sweep(self) -> None:
         """Close retired engines that nobody is inside of."""
         with self._lock:
-            over = [e for e in self._retired if not e.running and not e.executor.busy]
-            self._retired = [e for e in self._retired if e not in over]
+            over = [e for e in self.retired if not e.running and not e.executor.busy]
+            self.retired = tuple(e for e in self.retired if e not in over)
         for engine in over:
             engine.executor.close()
 
@@ -86,7 +86,7 @@ class Engines:
     @property
     def all(self) -> tuple[Engine, ...]:
         with self._lock:
-            return (*self._retired, self.current)
+            return (*self.retired, self.current)
 
     def close(self) -> None:
         """Close all of them, whoever is inside."""

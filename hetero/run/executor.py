@@ -67,9 +67,6 @@ class Executor(Protocol):
     def inside(self, flight: Launched) -> Sequence[AtWork]:
         """What is being executed for a flight, where that can be told."""
 
-    def release(self, flight: Launched, stage: int) -> None:
-        """Give the cores of a hung stage to others; its thread, which cannot be ended, no longer counts."""
-
     def stats(self) -> dict[str, NodeStats]: ...
 
     def spans(self) -> list[Span]: ...

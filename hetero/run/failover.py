@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -29,6 +29,7 @@ __all__ = ["Failover"]
 
 Reopen: TypeAlias = Callable[[Plan], LocalExecutor]
 Again: TypeAlias = Callable[[bool], None]
+Moved: TypeAlias = Callable[[Engine, Collection[str]], None]
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
@@ -38,12 +39,11 @@ TRIAL_S = 30.0
 class Failover:
     """Replaces the engine of a session by one without the lost devices, and back.
 
-    ``moved`` is told of an engine that was replaced, whose waiting requests belong to the new one.
+    ``moved`` is told of an engine that was replaced, whose waiting requests belong to the new one, and of the lost
+    devices, where whatever still runs may never end.
     """
 
-    def __init__(
-        self, engines: Engines, log: EventLog, reopen: Reopen, moved: Callable[[Engine], None]
-    ) -> None:
+    def __init__(self, engines: Engines, log: EventLog, reopen: Reopen, moved: Moved) -> None:
         self._engines, self._log, self._reopen, self._moved = engines, log, reopen, moved
         self._whole = engines.current.plan
         self._lost: dict[str, Callable[[], bool]] = {}  # each with whether its hung call has returned
@@ -84,6 +84,10 @@ class Failover:
             except Empty:
                 pause_s = self.pause_s if self._try_return() else min(2 * pause_s, LONGEST_PAUSE_S)
             self._engines.sweep()
+            for (
+                engine
+            ) in self._engines.retired:  # what was inside of a stage when it was replaced may wait now
+                self._moved(engine, self._lost)
 
     def _examine(self, engine: Engine, error: BaseException, again: Again) -> None:
         """Is it the device, or this one request?"""
@@ -120,7 +124,6 @@ class Failover:
     def _quarantine(self, engine: Engine, flight: Launched, at: AtWork) -> None:
         if at.stage not in flight.inside:
             return  # it has come back meanwhile
-        engine.executor.release(flight, at.stage)
         if at.path and at.device not in self._lost:
             self._lose(
                 at.device,
@@ -160,12 +163,12 @@ class Failover:
         message = f"device {device} is lost ({why}) and nothing else can do its work: {error}"
         self._engines.refusal = lambda: UnavailableError(message)
         self._log.add("stopped", self._whole.graph.name, message)
-        self._moved(self._engines.current)
+        self._moved(self._engines.current, self._lost)
 
     def _take(self, plan: Plan, executor: LocalExecutor) -> None:
         old = self._engines.replace(plan, executor)
         self._engines.refusal = None
-        self._moved(old)
+        self._moved(old, self._lost)
 
     def _try_return(self) -> bool:
         """Use again what has come back; whether something has."""

@@ -16,10 +16,9 @@ class Flight:
     """The values of a request, and which stages still wait for what.
 
     ``inside`` are the stages that are being executed: by number, the thread and since when (``time.monotonic``).
-    ``abandoned`` are those among them that count as hung.
     """
 
-    __slots__ = ("_done", "_left", "_lock", "_waiting", "abandoned", "frame", "inside", "over")
+    __slots__ = ("_done", "_left", "_lock", "_waiting", "frame", "inside", "over")
 
     def __init__(self, frame: list[Any], waiting: Sequence[int], done: Done) -> None:
         self.frame = frame
@@ -28,7 +27,6 @@ class Flight:
         self._lock = threading.Lock()
         self.over = False
         self.inside: dict[int, tuple[int, float]] = {}
-        self.abandoned: set[int] = set()
         self._done = done
 
     def arrived(self, stages: Sequence[int]) -> list[int] | None:

@@ -127,8 +127,7 @@ class LocalExecutor:
                 if i != own:
                     self._put(flight, i)
             if own is None:
-                if index not in flight.abandoned:
-                    stage.dispatcher.release(stage.cores)
+                stage.dispatcher.release(stage.cores)
                 return
             index = own
 
@@ -169,12 +168,6 @@ class LocalExecutor:
             device = self._workshop.device_of(path) or self.program.stages[index].lane.processor
             found.append(AtWork(path, device, since_s, self._patience_s[index], index))
         return found
-
-    def release(self, flight: Launched, stage: int) -> None:
-        assert isinstance(flight, Flight), "each executor is asked about its own flights"
-        if stage in flight.inside and stage not in flight.abandoned:
-            flight.abandoned.add(stage)
-            self._stages[stage].dispatcher.replace(self._stages[stage].cores)
 
     def probe(self, device: str) -> None:
         """Find out whether a device still works: build again what this program has on it.

@@ -135,9 +135,6 @@ class RayExecutor:
     def inside(self, flight: Launched) -> Sequence[AtWork]:
         return ()  # its actors are asked for results only
 
-    def release(self, flight: Launched, stage: int) -> None:
-        """Nothing hangs here: an actor that keeps silent is made again."""
-
     @property
     def tracing(self) -> bool:
         return self._tracing

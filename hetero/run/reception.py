@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -165,13 +165,13 @@ class Reception:
         if self._failover is not None and at.stage in flight.inside:
             self._failover.hung(engine, flight, at)
 
-    def _move(self, old: Engine) -> None:
+    def _move(self, old: Engine, lost: Collection[str]) -> None:
         """Requests that wait in an engine which was replaced are run by the new one."""
         if not runs_once(old.executor.program):
             with self._changed:
                 waiting = list(self._inside)
             for request in waiting:
-                request.move(old)
+                request.move(old, lost)
 
 
 def _require_seconds(deadline_s: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
@@ -91,11 +91,13 @@ class Request:
             _cancel(engine, flight)
             self._office.late(engine, flight)
 
-    def move(self, engine: Engine) -> None:
-        """Run it elsewhere if it waits in an engine that has been replaced, and is not just inside of a stage."""
+    def move(self, engine: Engine, lost: Collection[str]) -> None:
+        """Run it elsewhere if it is in an engine that has been replaced, and waits there or hangs in a lost device."""
+        flight = self._flight
+        if flight is None or any(at.device not in lost for at in engine.executor.inside(flight)):
+            return
         with self._lock:
-            flight = self._flight
-            if self._over or self._engine is not engine or flight is None or flight.inside:
+            if self._over or self._engine is not engine or self._flight is not flight:
                 return
             if not _cancel(engine, flight):
                 return

@@ -143,7 +143,8 @@ def _end_with(parent: int) -> None:
 
 def main(arguments: list[str]) -> None:
     socket, outgoing, incoming, generation = map(int, arguments)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are for the parent, which then closes the pipe
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     worker = Worker(generation)
     serve(Channel(Connection(socket), Arena(outgoing), Arena(incoming)), worker)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hetero.planning.contention import LOCK_EFFICIENCY, Contention, chained, contended_makespan, retimed, weighted
+from hetero.planning.contention import (
+    LOCK_EFFICIENCY,
+    Contention,
+    chained,
+    contended_makespan,
+    retimed,
+    weighted,
+)
 from hetero.schedule.problem import Edge, Link, Option, Problem, Processor, Task
 from hetero.schedule.solve import solve
 from hetero.schedule.verify import verify

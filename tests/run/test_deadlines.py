@@ -104,16 +104,12 @@ def test_a_stream_goes_on_after_a_late_item_if_asked(session, gate):
 def test_ten_times_too_many_requests_are_refused_and_then_it_recovers(session, gate):
     """What there is no room for is refused at once with what to do; nothing of it runs, and all others are answered."""
     session.room = Room(requests=10)
-    accepted, refused = [], 0
-    for x in range(100):
-        try:
-            accepted.append((x, session.submit((x,))))
-        except OverloadError as error:
-            refused += 1
-            assert "10 requests" in str(error) and "stream()" in str(error)
-    assert (len(accepted), refused) == (10, 90)
+    accepted = [session.submit((x,)) for x in range(10)]
+    for x in range(90):
+        with pytest.raises(OverloadError, match=r"has 10 requests .* use stream\(\)"):
+            session.submit((x,))
     gate.open.set()
-    assert [(x, future.result(30)) for x, future in accepted] == [(x, x) for x in range(10)]
+    assert [future.result(30) for future in accepted] == list(range(10))
     assert list(session.stream(range(100), in_flight=50)) == list(range(100))
     assert (session.counts.rejected, session.counts.started) == (90, 200)
     assert [event.kind for event in session.events] == ["rejected"]
@@ -123,7 +119,7 @@ def test_the_bytes_of_waiting_inputs_are_bounded_too(session, gate):
     """A few large inputs fill the room as many small ones do; a single one is always taken."""
     session.room = Room(nbytes=1000)
     first = session.submit((b"x" * 5000,))
-    with pytest.raises(OverloadError, match="0.005 MB"):
+    with pytest.raises(OverloadError, match=r"0\.005 MB"):
         session.submit((1,))
     gate.open.set()
     assert len(first.result(30)) == 5000

@@ -142,6 +142,7 @@ def test_requests_that_wait_behind_a_hung_call_are_moved(shaky, monkeypatch):
         for future in hung:
             with pytest.raises(DeadlineError):
                 future.result(30)
+        shaky.go_on.set()
 
 
 def test_being_slow_is_no_reason_for_quarantine(shaky):

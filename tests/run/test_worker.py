@@ -16,7 +16,6 @@ import hetero as ht
 from hetero.device import Variant
 from hetero.errors import ClosedError, NodeError, WorkerError
 from hetero.isolation import ProcessDevice
-from hetero.run.session import Session
 from hetero.worker_process import WorkerProcess
 
 FAR = info("far", processor="far0", memory_space="far0", isolation="process")
@@ -73,7 +72,6 @@ import sys; sys.path.insert(0, sys.argv[1])
 print("imported")
 from dataclasses import dataclass, replace
 import hetero as ht
-from hetero.run.session import Session
 from plans_by_hand import PYTHON, machine, plan_of
 
 @dataclass

@@ -1,0 +1,115 @@
+"""What each simulation method is forecast to take for a circuit, which one would be taken, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_features import human_bytes
+from hetero.planning.selection import Selection
+from hetero.quantum.attempts import Attempt, attempts
+from hetero.quantum.ways import Way, machine_for, ways_of
+from hetero.rewrite.reduce_circuit import reduced
+from hetero.values import specs_of
+
+__all__ = ["Choice", "PartChoice", "choose"]
+
+
+@dataclass(frozen=True, slots=True)
+class PartChoice:
+    """One part of a circuit that is simulated by itself: its ways, and in which order they would be tried."""
+
+    qubits: int
+    gates: int
+    ways: tuple[Way, ...]
+    order: tuple[Attempt, ...]
+    refused: tuple[tuple[str, str], ...]
+
+    @property
+    def chosen(self) -> Way | None:
+        """The way that would be tried first; None where no device can run the part."""
+        return self.ways[self.order[0].index] if self.order else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``str()`` is a report for people; ``standard_error`` is the largest of a relative frequency, 0 where exact."""
+
+    name: str
+    parts: tuple[PartChoice, ...]
+    reduced: tuple[str, ...]
+    standard_error: float
+
+    @property
+    def seconds(self) -> float:
+        """Forecast of the first answer of all parts, compiling included; infinite where a part cannot be run."""
+        return sum(part.chosen.forecast.first_s if part.chosen else np.inf for part in self.parts)
+
+    @property
+    def memory_bytes(self) -> float:
+        """The most that any part needs at a time."""
+        return max((part.chosen.forecast.memory_bytes for part in self.parts if part.chosen), default=0.0)
+
+    def __str__(self) -> str:
+        lines = [f"circuit {self.name!r}: predicted {self.seconds:.2g} s, {human_bytes(self.memory_bytes)}"]
+        if self.standard_error:
+            lines.append(f"  standard error of a relative frequency: at most {self.standard_error:.2g}")
+        lines += [f"  {note}" for note in self.reduced]
+        for part in self.parts:
+            lines.append(f"  {part.qubits} qubits, {part.gates} gates:")
+            lines += [_row(part, attempt, place == 0) for place, attempt in enumerate(part.order)]
+            lines += [f"      no   {name}: {reason}" for name, reason in part.refused]
+        return "\n".join(lines)
+
+
+def choose(
+    circuit: QuantumCircuit | str | Any,
+    shots: int | None = None,
+    observables: Any = None,
+    *,
+    sets: int = 1,
+    allow: str | Iterable[str] | None = None,
+    deny: str | Iterable[str] | None = None,
+) -> Choice:
+    """Predict what every method takes, without simulating anything: seconds, memory, and why.
+
+    The decision is that of `Sampler` and `Estimator`. ``shots`` are 1,024 where neither they nor observables are given.
+    ``sets`` is the number of parameter sets.
+
+    Raises:
+        ModelError, ArgumentError: as for `hetero.from_qiskit`.
+
+    >>> from qiskit import QuantumCircuit
+    >>> ghz = QuantumCircuit(40)
+    >>> _ = ghz.h(0), [ghz.cx(i, i + 1) for i in range(39)], ghz.measure_all()
+    >>> choose(ghz, shots=100).seconds < 1
+    True
+    """
+    if shots is None and observables is None:
+        shots = 1024
+    op = CircuitOp.from_circuit(circuit, observables, shots)
+    machine = machine_for(Selection.of(allow, deny))
+    small = reduced(op)
+    parts = []
+    for part in small.parts:
+        width = part.op.features.parameters
+        found = ways_of(part.op, specs_of([np.zeros((sets, width))] if width else []), machine)
+        order = attempts([way.forecast for way in found.ways])
+        features = part.op.features
+        parts.append(PartChoice(features.qubits, features.gates, found.ways, order, found.refused))
+    error = 0.5 / np.sqrt(shots) if shots else 0.0
+    return Choice(op.name, tuple(parts), small.notes, float(error))
+
+
+def _row(part: PartChoice, attempt: Attempt, first: bool) -> str:
+    way = part.ways[attempt.index]
+    told = way.forecast
+    span = f"{told.low_s + told.compile_s:.1g} to {told.high_s + told.compile_s:.1g}"
+    given = "" if attempt.patience_s is None else f", for {attempt.patience_s:.2g} s at most"
+    mark = "->" if first else "  "
+    return f"   {mark} {told.first_s:9.2g} s ({span}) {human_bytes(told.memory_bytes):>9}  {way}: {told.why}{given}"
