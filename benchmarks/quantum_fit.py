@@ -21,15 +21,17 @@ from typing import Any
 
 import numpy as np
 from circuit_families import FAMILIES, held_out, measured
-from scipy.optimize import nnls
+from scipy.optimize import least_squares
 
 from hetero.cost.circuits import Shape, compile_terms, method_of, run_terms, shape_of
 from hetero.device import Device, DeviceInfo, Variant
 from hetero.errors import DeviceError, WorkerError
 from hetero.isolation import ProcessDevice
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_form import plain
 from hetero.ops.circuit_growth import diagram_growth
 from hetero.registry import detect_machine
+from hetero.rewrite.swaps import without_swaps
 from hetero.worker_process import WorkerProcess
 
 WIDTHS = (3, 5, 8, 11, 14, 16, 18, 20, 22, 24)
@@ -61,7 +63,7 @@ class Row:
 
 
 def op_of(family: str, qubits: int, ask: str) -> CircuitOp:
-    circuit = FAMILIES[family](qubits)
+    circuit, _ = without_swaps(plain(FAMILIES[family](qubits)))  # as they run: see hetero.rewrite
     if ask == "counts":
         return CircuitOp.from_circuit(measured(circuit), shots=SHOTS, seed=1)
     observables = ["I" * (qubits - 1 - q) + "Z" + "I" * q for q in range(qubits)]
@@ -165,21 +167,20 @@ def described(family: str, qubits: int, ask: str, diagram: bool) -> Shape:
 
 
 def fit(terms: list[dict[str, float]], seconds: list[float]) -> dict[str, float]:
-    """Non-negative rates of least relative error; outliers beyond a factor of three count less in a second pass."""
-    names = sorted({name for one in terms for name in one})
+    """Rates of least error in orders of magnitude, outliers counted less: a busy machine is slower, never faster."""
+    names = sorted({name for one in terms for name in one if one[name] > 0})
     table = np.array([[one.get(name, 0.0) for name in names] for one in terms])
     target = np.array(seconds)
-    weights = 1 / target
-    rates = np.zeros(len(names))
-    for _ in range(4):
-        scaled = table * weights[:, None]
-        norms = np.linalg.norm(scaled, axis=0)
-        norms[norms == 0] = 1.0
-        found, _ = nnls(scaled / norms, target * weights)
-        rates = found / norms
-        off = np.abs(np.log(np.maximum(table @ rates, 1e-9) / target))
-        weights = 1 / target / np.maximum(1.0, off / np.log(2.0))
-    return {name: float(f"{rate:.3g}") for name, rate in zip(names, rates, strict=True) if rate > 0}
+    scale = np.median(target) / np.maximum(np.median(table, axis=0), 1e-3) / len(names)
+
+    def off(logarithms: np.ndarray) -> np.ndarray:
+        return np.log(table @ (scale * np.exp(logarithms)) / target)
+
+    start = np.full(len(names), -1.0)
+    found = least_squares(off, start, loss="soft_l1", f_scale=0.3, bounds=(-30.0, 12.0))
+    rates = scale * np.exp(found.x)
+    share = (table * rates / (table @ rates)[:, None]).max(0)
+    return {name: float(f"{r:.3g}") for name, r, most in zip(names, rates, share, strict=True) if most > 0.01}
 
 
 def spread(rates: dict[str, float], terms: list[dict[str, float]], seconds: list[float]) -> float:

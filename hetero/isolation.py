@@ -72,15 +72,14 @@ class ProcessDevice:
 
     def ask(self, verb: str, *arguments: Any, timeout_s: float | None = None) -> Any:
         with self.worker.lock:
-            self.opened()
-            return self.worker.ask(verb, *arguments, timeout_s=timeout_s)
+            return self.worker.ask(verb, *arguments, timeout_s=timeout_s, generation=self.opened())
 
     def opened(self) -> int:
         """Make sure that the worker runs and has opened this device; which start of the worker that is."""
         with self.worker.lock:
             generation = self.worker.ready()
             if self._opened_in != generation:
-                self.worker.ask("open", self.info)
+                self.worker.ask("open", self.info, generation=generation)
                 self._opened_in = generation
             return generation
 
@@ -100,9 +99,10 @@ class _ProcessMemory:
         return self._device.ask("put", self._device.info.name, value)
 
     def get(self, value: Any) -> Any:
-        with self._device.worker.lock:
-            _check(self._device, value)
-            return self._device.ask("get", self._device.info.name, value)
+        worker = self._device.worker
+        with worker.lock:
+            generation = _check(self._device, value)
+            return worker.ask("get", self._device.info.name, value, generation=generation)
 
 
 class _ProcessExecutable:
@@ -114,22 +114,30 @@ class _ProcessExecutable:
         self._number = 0
         self._closed = False
 
-    def build(self) -> None:
-        with self._device.worker.lock:
+    def build(self) -> int:
+        """Make sure that the worker has it; which start of the worker that is."""
+        worker = self._device.worker
+        with worker.lock:
             if self._closed:
                 raise ClosedError(f"{self._device.info.name}: {self._op.name!r} was closed; compile it again")
-            if self._built_in != self._device.opened():
-                number = self._device.ask("compile", self._device.info.name, self._op, self._variant)
-                self._number, self._built_in = number, self._device.worker.generation
+            generation = self._device.opened()
+            if self._built_in != generation:
+                asked = "compile", self._device.info.name, self._op, self._variant
+                self._number = worker.ask(*asked, generation=generation)
+                self._built_in = generation
+            return generation
 
     def start(self, inputs: Sequence[Any]) -> Pending:
         return _ProcessRun(partial(self._run, tuple(inputs)))
 
     def _run(self, inputs: tuple[Any, ...], timeout_s: float | None) -> Outputs:
-        with self._device.worker.lock:
-            self.build()
+        worker = self._device.worker
+        with worker.lock:
+            generation = self.build()
             each_part(partial(_check, self._device), list(inputs))
-            outputs: Outputs = self._device.ask("run", self._number, inputs, timeout_s=timeout_s)
+            outputs: Outputs = worker.ask(
+                "run", self._number, inputs, timeout_s=timeout_s, generation=generation
+            )
             return outputs
 
     def close(self) -> None:
@@ -162,12 +170,14 @@ class _ProcessRun:
         return True
 
 
-def _check(device: ProcessDevice, value: Any) -> None:
-    """Raise where a value was in a worker process that is gone."""
-    if isinstance(value, Handle) and value.generation != device.opened():
+def _check(device: ProcessDevice, value: Any) -> int:
+    """Which start of the worker has a value; raises where that process is gone."""
+    generation = device.opened()
+    if isinstance(value, Handle) and value.generation != generation:
         raise WorkerError(
             f"{device.info.name}: a value of this request was in a worker process that is gone; run the request again"
         )
+    return generation
 
 
 class ThreadDevice:

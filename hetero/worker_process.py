@@ -68,10 +68,16 @@ class WorkerProcess:
                 self._start()
             return self.generation
 
-    def ask(self, verb: str, *arguments: Any, timeout_s: float | None = None) -> Any:
-        """Send one request and wait for its answer; what was raised there is raised here."""
+    def ask(
+        self, verb: str, *arguments: Any, timeout_s: float | None = None, generation: int | None = None
+    ) -> Any:
+        """Send one request and wait for its answer; what was raised there is raised here.
+
+        Where a ``generation`` is given only that process is asked: a later one has not got what it is asked about.
+        """
         with self.lock:
-            self.ready()
+            if self.ready() != generation and generation is not None:
+                raise WorkerError(f"{self.name}: its worker process died before it was asked to {verb}")
             assert self._channel is not None
             message = self._channel.pack((verb, arguments, self._forgotten()))
             try:

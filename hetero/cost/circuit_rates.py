@@ -30,7 +30,15 @@ RATES: Mapping[str, Rate] = {
         spread=3.88,
     ),
     "aer statevector": Rate(
-        run={"amplitudes": 5.45e-08, "gates": 1.43e-05, "narrow passes": 1.07e-09, "once": 0.0005, "shots": 1.38e-07, "terms": 3.76e-09, "wide passes": 1.77e-09},
+        run={
+            "amplitudes": 5.45e-08,
+            "gates": 1.43e-05,
+            "narrow passes": 1.07e-09,
+            "once": 0.0005,
+            "shots": 1.38e-07,
+            "terms": 3.76e-09,
+            "wide passes": 1.77e-09,
+        },
         compile={"gates": 1.23e-05, "once": 0.000819},
         spread=2.86,
     ),
@@ -40,7 +48,14 @@ RATES: Mapping[str, Rate] = {
         spread=52.86,
     ),
     "statevector": Rate(
-        run={"amplitudes": 3.84e-10, "gates": 3.1e-09, "narrow passes": 5.61e-10, "once": 0.000125, "shots": 1.67e-07, "wide passes": 5.89e-10},
+        run={
+            "amplitudes": 3.84e-10,
+            "gates": 3.1e-09,
+            "narrow passes": 5.61e-10,
+            "once": 0.000125,
+            "shots": 1.67e-07,
+            "wide passes": 5.89e-10,
+        },
         compile={"amplitudes": 2.15e-06, "gates": 3.51e-05, "once": 0.00357},
         spread=5.76,
     ),

@@ -82,7 +82,8 @@ class Shape:
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """One way to run a circuit: ``seconds`` of a warm run, likely between ``low_s`` and ``high_s``; ``compile_s``
-    before the first; ``memory_bytes`` at the most. ``certain``: the time follows from counts alone. ``why`` in words.
+    before the first; ``memory_bytes`` at the most. ``certain``: the time follows from counts alone; ``bounded``: it is
+    not, but does not exceed ``high_s``. ``why`` in words.
     """
 
     method: str
@@ -92,6 +93,7 @@ class Forecast:
     compile_s: float
     memory_bytes: float
     certain: bool
+    bounded: bool
     why: str
 
     @property
@@ -182,7 +184,8 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
         high_s=min(high, LONGEST_S),
         compile_s=compile_s,
         memory_bytes=law.memory(shape, variant),
-        certain=law.certain or bool(method == DIAGRAMS and shape.growth and shape.growth.complete),
+        certain=law.certain,
+        bounded=law.certain or method.endswith("matrix_product_state"),
         why=law.why(shape),
     )
 

@@ -61,8 +61,7 @@ def _early(one: Forecast, index: int, safe_s: float) -> Attempt | None:
     """The attempt before the best certain way, or None where it is not worth one."""
     given_s = max(SHORT_S, WORTH * safe_s)
     if one.first_s < WORTH * safe_s:
-        # A forecast that is a bound needs no guard where even the bound is within what would be given.
-        return Attempt(index, None if one.high_s <= given_s else given_s)
+        return Attempt(index, None if one.bounded and one.high_s <= given_s else given_s)
     if safe_s >= GAMBLE_FROM_S and one.low_s < GAMBLE * safe_s:
         return Attempt(index, GAMBLE * safe_s)
     return None

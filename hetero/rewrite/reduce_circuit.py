@@ -13,6 +13,7 @@ from hetero.rewrite.components import components, packed, part_of
 from hetero.rewrite.diagonal_gates import without_last_diagonals
 from hetero.rewrite.known_bits import with_known_bits
 from hetero.rewrite.light_cone import light_cone
+from hetero.rewrite.swaps import without_swaps
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -46,20 +47,25 @@ def reduced(op: CircuitOp) -> Reduced:
     if op.features.dynamic:
         return _whole(op)
     notes: list[str] = []
-    circuit = _noted(op.unitary, with_known_bits, "gates whose controls are known", notes)
+    circuit, where = without_swaps(op.unitary)
+    if len(circuit.data) < len(op.unitary.data):
+        notes.append(f"{len(op.unitary.data) - len(circuit.data)} swaps dropped by following the qubits")
+    circuit = _noted(circuit, with_known_bits, "gates whose controls are known", notes)
     if op.shots is not None:
-        final = op.final_measurements or {}
+        final = {clbit: where[qubit] for clbit, qubit in (op.final_measurements or {}).items()}
         circuit = _noted(circuit, without_last_diagonals, "diagonal gates before measurement", notes)
         asked = set(final.values())
         circuit = _noted(
             circuit, lambda c: light_cone(c, asked), "gates outside the light cone of what is measured", notes
         )
         return _counts(op, circuit, final, notes)
-    support = {q for o in op.observables for q in np.flatnonzero((o.paulis.x | o.paulis.z).any(0)).tolist()}
+    support = {
+        where[q] for o in op.observables for q in np.flatnonzero((o.paulis.x | o.paulis.z).any(0)).tolist()
+    }
     circuit = _noted(
         circuit, lambda c: light_cone(c, support), "gates outside the light cone of the observables", notes
     )
-    return _expectations(op, circuit, notes)
+    return _expectations(op, circuit, where, notes)
 
 
 def _noted(
@@ -151,7 +157,7 @@ def _paired(counts: Sequence[Mapping[int, int]], shots: int, rng: np.random.Gene
     return found
 
 
-def _expectations(op: CircuitOp, circuit: QuantumCircuit, notes: list[str]) -> Reduced:
+def _expectations(op: CircuitOp, circuit: QuantumCircuit, where: Sequence[int], notes: list[str]) -> Reduced:
     """Of a product state, the expectation value of a Pauli string is the product over the parts."""
     if not notes and len(components(circuit)) == 1:
         return _whole(op)
@@ -159,9 +165,13 @@ def _expectations(op: CircuitOp, circuit: QuantumCircuit, notes: list[str]) -> R
     idle = sorted(set(range(circuit.num_qubits)).difference(*parts_of))
     labels: list[dict[str, int]] = [{} for _ in parts_of]
     strings = []  # for each term: owner, coefficient, and the number of its string in each part
+    holds = np.argsort(where)  # the original qubit whose state a qubit holds at the end
     for owner, observable in enumerate(op.observables):
         for x, z, coefficient in zip(
-            observable.paulis.x, observable.paulis.z, observable.coeffs.real, strict=True
+            observable.paulis.x[:, holds],
+            observable.paulis.z[:, holds],
+            observable.coeffs.real,
+            strict=True,
         ):
             if x[idle].any():
                 continue  # <0|X|0> = <0|Y|0> = 0, and <0|Z|0> = 1

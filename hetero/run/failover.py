@@ -51,6 +51,7 @@ class Failover:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._closed = False
         self.pause_s = FIRST_PAUSE_S
 
     def failed(self, engine: Engine, error: BaseException, again: Again) -> None:
@@ -61,22 +62,30 @@ class Failover:
         """A call has taken longer than anything that its estimate allows."""
         self._do(partial(self._quarantine, engine, flight, at))
 
-    def close(self) -> None:
-        self._jobs.put(None)
+    def close(self, patience_s: float = 5.0) -> None:
+        """Let the thread end, which may be opening something just now."""
+        with self._lock:
+            thread, self._closed = self._thread, True
+            self._jobs.put(None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(patience_s)
 
     def _do(self, job: Callable[[], None]) -> None:
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="hetero failover", daemon=True)
-                self._thread.start()
-        self._jobs.put(job)
+            if not self._closed:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._loop, name="hetero failover", daemon=True)
+                    self._thread.start()
+                self._jobs.put(job)
+                return
+        job()  # which finds that nothing is repaired any more
 
     def _loop(self) -> None:
         pause_s = self.pause_s
         while True:
             try:
                 job = self._jobs.get(timeout=pause_s)
-                if job is None:
+                if job is None:  # the last one: nothing is put after it
                     return
                 job()
                 pause_s = self.pause_s
@@ -91,6 +100,9 @@ class Failover:
 
     def _examine(self, engine: Engine, error: BaseException, again: Again) -> None:
         """Is it the device, or this one request?"""
+        if self._closed:
+            again(False)
+            return
         may_run_again = not runs_once(engine.executor.program)
         if engine is not self._engines.current:  # repaired since
             again(may_run_again)
@@ -122,7 +134,7 @@ class Failover:
         return True
 
     def _quarantine(self, engine: Engine, flight: Launched, at: AtWork) -> None:
-        if at.stage not in flight.inside:
+        if self._closed or at.stage not in flight.inside:
             return  # it has come back meanwhile
         if at.path and at.device not in self._lost:
             self._lose(

@@ -127,6 +127,10 @@ class Reception:
         if how == "late":
             self._told_late.add("a request was dropped at its deadline")
 
+    @property
+    def busy(self) -> bool:
+        return bool(self._inside)
+
     def close(self) -> None:
         self._alarms.close()
         if self._failover is not None:

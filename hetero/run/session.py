@@ -209,7 +209,7 @@ class Session:
         Closing again does nothing."""
         self.stop()
         deadline = time.monotonic() + drain_s
-        while self._engines.busy and time.monotonic() < deadline:
+        while (self._engines.busy or self._reception.busy) and time.monotonic() < deadline:
             time.sleep(0.001)
         self._ending()
 

@@ -52,34 +52,29 @@ def estimated(plan, seconds=0.001):
 def test_two_thousand_requests_outlive_random_kills(open_apart):
     """The worker dies again and again at random moments: each request is answered once, and right."""
     rng = random.Random(6)
+    moments = sorted(rng.sample(range(2000), 10))
     answers = {}
     with open_apart(chain(double, double)) as session:
-        stop = threading.Event()
-
-        def kill():
-            while not stop.wait(rng.uniform(0.05, 0.5)):
-                if (pid := session.worker.pid) is not None:
-                    os.kill(pid, signal.SIGKILL)
 
         def answered(x, future):
             answers.setdefault(x, []).append(future.result())
 
+        def kill():
+            for moment in moments:
+                until(lambda moment=moment: len(answers) >= moment and session.worker.pid is not None)
+                time.sleep(rng.uniform(0, 0.002))
+                os.kill(session.worker.pid, signal.SIGKILL)
+
         killer = threading.Thread(target=kill)
         killer.start()
-        try:
-            futures = []
-            for x in range(2000):
-                future = session.submit((x,))
-                future.add_done_callback(lambda f, x=x: answered(x, f))
-                futures.append(future)
-                if x % 50 == 0:
-                    futures[-1].exception()
-            for future in futures:
-                future.exception()
-        finally:
-            stop.set()
-            killer.join()
-        assert session.worker.generation > 2
+        futures = [session.submit((x,)) for x in range(2000)]
+        for x, future in enumerate(futures):
+            future.add_done_callback(lambda f, x=x: answered(x, f))
+        for future in futures:
+            future.exception(100)
+        killer.join()
+        assert session.worker.generation > 5
+        assert session.counts.retried > 0
     assert answers == {x: [4 * x] for x in range(2000)}
 
 
@@ -129,7 +124,7 @@ def test_an_allocation_that_fails_is_its_requests_error(open_apart, apart):
     graph = chain(allocate)
     with open_apart(graph) if apart else Session(plan_of(graph)) as session:
         for run in (session.call, lambda args: session.submit(args).result(60)):
-            with pytest.raises(NodeError, match="node 'allocate' failed: .*MemoryError") as found:
+            with pytest.raises(NodeError, match=r"node 'allocate' failed: .*MemoryError") as found:
                 run((1 << 60,))
             assert isinstance(found.value.__cause__, MemoryError)
             assert run((10,)) == 10
@@ -145,7 +140,7 @@ def test_a_result_of_the_wrong_form_is_its_nodes_error():
 
     with Careless().session(chain(double)) as session:
         for x in (0, 1):
-            with pytest.raises(NodeError, match="node 'double' failed: ValueError: .*values to unpack"):
+            with pytest.raises(NodeError, match=r"node 'double' failed: ValueError: .*values to unpack"):
                 session.call((x,))
 
 
@@ -166,7 +161,7 @@ def test_a_full_disk_leaves_the_old_trace(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             session.save_trace(target)
         assert target.read_bytes() == old
-        assert os.listdir(tmp_path) == ["trace.json"]
+        assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
         assert session.call((2,)) == 4
 
 

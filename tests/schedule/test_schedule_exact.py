@@ -86,3 +86,24 @@ def random_problem(rng: random.Random) -> tuple[Problem, Limits]:
     processors = [Processor(f"p{i}", rng.choice([1, 1, 1, 2])) for i in range(places)]
     problem = Problem(tuple(processors), tuple(tasks), tuple(edges), tuple(links))
     return problem, Limits(joules=rng.choice([None, rng.randint(count, 4 * count)]))
+
+
+def test_wide_tasks_on_several_cores_are_proven_at_once() -> None:
+    """A task that fills a processor of two cores is ordered among the others, not pushed tick by tick."""
+    problem = Problem(
+        (Processor("p", 2),),
+        (
+            Task("t0", (Option("p", 0.26740233203703645),)),
+            Task("t1", (Option("p", 7.0),)),
+            Task("t2", (Option("p", 3.0, cores=2),)),
+            Task("t3", (Option("p", 0.1, cores=2),)),
+        ),
+        (Edge("t0", "t1"),),
+    )
+    arrays = arrays_of(problem, Limits())
+    outcome = minimise_makespan(
+        arrays, Limits(), incumbent=None, horizon_s=worst_case(arrays), lower_s=0.0, effort=ONE_WORKER
+    )
+    assert outcome.draft is not None
+    assert math.isclose(outcome.draft.makespan_s, 10.367402332037036, rel_tol=1e-12)
+    assert math.isclose(outcome.bound, outcome.draft.makespan_s, rel_tol=1e-9)
