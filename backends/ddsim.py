@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_features import human_bytes
+from hetero.ops.circuit_growth import diagram_form
+from hetero.ops.circuit_swaps import without_swaps
 from hetero.ops.pauli import PauliTerms, expectations
 from hetero.values import Specs
 
@@ -31,13 +33,6 @@ NAME = "cpu/ddsim"
 
 MAX_QUBITS = 128
 """What DDSIM's own Qiskit target declares."""
-
-BASIS = (
-    *("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "t", "tdg", "rx", "ry", "rz", "p"),
-    *("cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "csx", "swap", "iswap", "dcx", "ecr"),
-    *("rxx", "ryy", "rzz", "rzx", "ccx", "cswap", "measure", "reset", "if_else"),
-)
-"""What circuits are translated to. DDSIM parses more, but crashes on some circuits with unitary gates."""
 
 
 def probe(cpu: Processor) -> Sequence[DeviceStatus]:
@@ -82,14 +77,16 @@ class DdsimDevice:
         return Offers((variant,))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
-        from qiskit import transpile
         from qiskit.exceptions import QiskitError
 
         if not isinstance(op, CircuitOp):
             raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
-        source = _padded(op.circuit) if op.final_measurements is None else op.unitary
+        if op.features.dynamic:
+            source, where = _padded(op.circuit), tuple(range(op.features.qubits))
+        else:
+            source, where = without_swaps(op.unitary)
         try:
-            circuit = transpile(source, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=0)
+            circuit = diagram_form(source)
         except QiskitError as error:
             raise refuse(self.info.name, op, error) from error
         used = [list(op.circuit.parameters).index(p) for p in circuit.parameters]
@@ -99,7 +96,7 @@ class DdsimDevice:
             return [circuit.assign_parameters(row[used]) for row in rows]
 
         if op.shots is None:
-            terms = PauliTerms.of(op.observables)
+            terms = PauliTerms.of([_moved(observable, where) for observable in op.observables])
 
             def run(*inputs: Any) -> Outputs:
                 rows, shape = op.rows(inputs)
@@ -108,6 +105,8 @@ class DdsimDevice:
 
         else:
             shots = op.shots
+            measured = op.final_measurements
+            final = None if measured is None else {clbit: where[qubit] for clbit, qubit in measured.items()}
 
             def run(*inputs: Any) -> Outputs:
                 rows, shape = op.rows(inputs)
@@ -115,7 +114,7 @@ class DdsimDevice:
                     2**31, size=len(rows)
                 )
                 each = zip(bound(rows), draws, strict=True)
-                counts = [_counts(self.info.name, op, one, shots, int(seed)) for one, seed in each]
+                counts = [_counts(self.info.name, final, one, shots, int(seed)) for one, seed in each]
                 return (op.pack_counts(counts, shape),)
 
         return DirectExecutable(run)
@@ -168,9 +167,11 @@ def _state(device: str, circuit: Any) -> np.ndarray[Any, Any]:
     return np.asarray(simulator.get_constructed_dd().get_vector())
 
 
-def _counts(device: str, op: CircuitOp, circuit: Any, shots: int, seed: int) -> dict[int, int]:
+def _counts(
+    device: str, final: Mapping[int, int] | None, circuit: Any, shots: int, seed: int
+) -> dict[int, int]:
+    """Of the classical bits: those of the circuit itself, or ``final``'s (classical bit -> qubit)."""
     _, drawn = _simulator(device, circuit, seed, shots)
-    final = op.final_measurements
     counts: dict[int, int] = {}
     for text, count in drawn.items():
         bits = value = int(text, 2)
@@ -178,3 +179,8 @@ def _counts(device: str, op: CircuitOp, circuit: Any, shots: int, seed: int) -> 
             bits = sum((value >> qubit & 1) << clbit for clbit, qubit in final.items())
         counts[bits] = counts.get(bits, 0) + count
     return counts
+
+
+def _moved(observable: Any, where: Sequence[int]) -> Any:
+    """The observable of each original qubit on the one that holds its state at the end."""
+    return observable.apply_layout(list(where))

@@ -1,9 +1,10 @@
-"""Python functions, called as they are."""
+"""Python functions, called as they are: in this process, or each call in one of several worker processes."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hetero.device import HOST, Device, DeviceInfo, DeviceStatus, DirectExecutable, Offers, Refusal, Variant
 from hetero.machine import Processor
@@ -11,10 +12,11 @@ from hetero.ops.base import Op
 from hetero.values import Specs
 
 NAME = "cpu/python"
+APART = "cpu/python-process"
 
 
 def probe(cpu: Processor) -> Sequence[DeviceStatus]:
-    info = DeviceInfo(
+    here = DeviceInfo(
         name=NAME,
         engine="python",
         version=platform.python_version(),
@@ -26,7 +28,15 @@ def probe(cpu: Processor) -> Sequence[DeviceStatus]:
         capability="Python functions in this process",
         precisions=("native",),
     )
-    return [DeviceStatus(NAME, True, info)]
+    found = [here]
+    if cpu.cores > 1:  # on a single core there is nothing to run beside
+        capability = (
+            "slow Python functions, each call in a worker process without this one's interpreter lock"
+        )
+        found.append(
+            replace(here, name=APART, isolation="process", concurrency=cpu.cores, capability=capability)
+        )
+    return [DeviceStatus(info.name, True, info) for info in found]
 
 
 def open_device(info: DeviceInfo) -> Device:
@@ -44,7 +54,11 @@ class PythonDevice:
     def variants(self, op: Op, specs: Specs) -> Offers:
         if op.kind not in self.info.kinds:
             return Offers(refusals=(Refusal(f"{self.info.name} runs Python functions, not {op.kind} ops"),))
-        return Offers((Variant(precision="native"),))
+        if op.effects != "pure" and self.info.isolation == "process":
+            return Offers(refusals=(Refusal("its effects are on this process"),))
+        # Profiles are kept by variant: what a call takes in another process is not what it takes here.
+        settings = {"process": True} if self.info.isolation == "process" else {}
+        return Offers((Variant(precision="native", settings=settings),))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
         return DirectExecutable(op.load())

@@ -30,8 +30,8 @@ from hetero.isolation import ProcessDevice
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_form import plain
 from hetero.ops.circuit_growth import diagram_growth
+from hetero.ops.circuit_swaps import without_swaps
 from hetero.registry import detect_machine
-from hetero.rewrite.swaps import without_swaps
 from hetero.worker_process import WorkerProcess
 
 WIDTHS = (3, 5, 8, 11, 14, 16, 18, 20, 22, 24)
@@ -41,7 +41,7 @@ SHOTS = 1024
 FIELDS = ("family", "qubits", "ask", "method", "compile_s", "run_s")
 RATES_FILE = Path(__file__).parent.parent / "hetero" / "cost" / "circuit_rates.py"
 LOOSE = frozenset(
-    {"qft", "qft-entangled", "qpe", "ghz", "wstate", "grover", "clifford", "iqp", "hidden-string"}
+    ("qft", "qft-entangled", "qpe", "ghz", "wstate", "grover", "clifford", "clifford-t", "iqp", "hidden-string")
 )
 """Families whose bond dimensions stay far below the bound: matrix product states are fitted on the others."""
 CEILING_VISITS = 400_000

@@ -104,7 +104,8 @@ class DeviceInfo:
     ``supplier`` makes the engine, ``vendor`` the processor: both can be denied. ``memory_space`` names where
     its tensors live; devices of one space hand tensors on without a copy. ``isolation`` says where its
     executables may run: ``inline`` in the caller's thread, ``thread`` in one thread of its own, ``process`` in a worker
-    process. ``concurrency`` is how many calls may be inside one executable at once. ``kinds`` are the ops that it runs.
+    process (in several, where its ``concurrency`` is more than 1). ``concurrency`` is how many calls may be inside one
+    executable at once. ``kinds`` are the ops that it runs.
     ``max_threads`` is the most intra-op threads that a variant may ask for, ``precisions`` what the hardware computes
     in at speed, ``memory_bytes`` what a variant may need at most (None: unknown); they are told by the probe, which
     sees the processor (an opened device sees its ``info`` only).

@@ -22,7 +22,7 @@ from hetero.values import Specs
 from hetero.wire import Handle
 from hetero.worker_process import WorkerProcess
 
-__all__ = ["ProcessDevice", "ThreadDevice", "isolated"]
+__all__ = ["ProcessDevice", "ProcessRun", "ThreadDevice", "isolated"]
 
 
 def isolated(info: DeviceInfo) -> Device:
@@ -128,7 +128,7 @@ class _ProcessExecutable:
             return generation
 
     def start(self, inputs: Sequence[Any]) -> Pending:
-        return _ProcessRun(partial(self._run, tuple(inputs)))
+        return ProcessRun(partial(self._run, tuple(inputs)))
 
     def _run(self, inputs: tuple[Any, ...], timeout_s: float | None) -> Outputs:
         worker = self._device.worker
@@ -151,7 +151,7 @@ class _ProcessExecutable:
             self._closed, self._built_in = True, 0
 
 
-class _ProcessRun:
+class ProcessRun:
     """A worker serves one request at a time, so the run is made where it is waited for."""
 
     token = None

@@ -167,11 +167,15 @@ def open_device(info: DeviceInfo) -> Device:
     Raises:
         UnavailableError: it cannot be opened here.
     """
-    if info.isolation != "inline":
-        from hetero.isolation import isolated
+    if info.isolation == "inline":
+        return open_here(info)
+    if info.isolation == "process" and info.concurrency > 1 and info.memory_space == "host":
+        from hetero.pool import PoolDevice
 
-        return isolated(info)
-    return open_here(info)
+        return PoolDevice(info)
+    from hetero.isolation import isolated
+
+    return isolated(info)
 
 
 def open_here(info: DeviceInfo) -> Device:

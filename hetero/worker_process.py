@@ -35,9 +35,11 @@ class WorkerProcess:
         WorkerError: the process died or kept silent; names the device, the exit code or signal and its last lines.
     """
 
-    def __init__(self, name: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, name: str, patience_s: float = PATIENCE_S, log: EventLog | None = None
+    ) -> None:
         self.name, self.patience_s = name, patience_s
-        self.log = EventLog()
+        self.log = EventLog() if log is None else log
         self.generation = 0
         self.lock = threading.RLock()
         """Held by who needs several requests to reach the same process."""

@@ -48,8 +48,14 @@ PARALLEL_QUBITS = 14
 PARALLEL_GAIN = 0.8
 """Of each doubling of threads."""
 
-DRY_RUN_SHARE, DRY_RUN_LEAST, DRY_RUN_MOST = 0.05, 2_000, 2_000_000
-"""The dry run of a diagram may cost a twentieth of the best certain method; in node visits, at least and at most."""
+DRY_RUN_SHARE, DRY_RUN_LEAST, DRY_RUN_MOST = 0.05, 2_000, 1_000_000
+"""The dry run of a diagram may cost a twentieth of the best other method; in node visits, at least and at most."""
+
+DRY_RUN_VISIT_S = 2e-6
+"""What a node visit of a dry run takes, counting the nodes included."""
+
+DRY_RUN_FROM_S = 5e-3
+"""Nothing is run dry where another method takes less: a diagram takes that to begin."""
 
 BYTES_A_NODE = 300.0
 """Of a decision diagram, its share of the tables included."""
@@ -125,21 +131,26 @@ def shape_of(op: CircuitOp, specs: Specs) -> Shape:
 
 
 def forecasts(
-    op: CircuitOp, specs: Specs, ways: Sequence[tuple[DeviceInfo, Variant]]
+    op: CircuitOp, specs: Specs, ways: Sequence[tuple[DeviceInfo, Variant]], *, dry_run: bool = True
 ) -> list[Forecast | None]:
     """The forecast of each way to run an op on inputs of these specs, in their order; None where none is known.
 
-    The diagram is run dry at a twentieth of what the best of the certain ways takes, if that is worth it.
+    With ``dry_run`` the diagram is run dry at a twentieth of what the best other way takes, if it is worth that.
     """
     shape = shape_of(op, specs)
     methods = [method_of(info, variant) for info, variant in ways]
     found = [forecast(method, variant, shape) for method, (_, variant) in zip(methods, ways, strict=True)]
-    if DIAGRAMS not in methods:
+    if DIAGRAMS not in methods or not dry_run:
         return found
-    certain_s = min((one.first_s for one in found if one is not None and one.certain), default=LONGEST_S)
-    if certain_s < RATES[DIAGRAMS].run.get("once", 0.0):  # a diagram takes longer than that to begin
+    others_s = [
+        one.first_s
+        for one, method in zip(found, methods, strict=True)
+        if one is not None and method != DIAGRAMS
+    ]
+    best_s = min(others_s, default=LONGEST_S)
+    if best_s < DRY_RUN_FROM_S:
         return found
-    visits = DRY_RUN_SHARE * certain_s / RATES[DIAGRAMS].run["visits"]
+    visits = DRY_RUN_SHARE * best_s / DRY_RUN_VISIT_S
     shape = replace(shape, growth=_growth(op, int(min(max(visits, DRY_RUN_LEAST), DRY_RUN_MOST))))
     return [
         forecast(method, variant, shape) if method == DIAGRAMS else one

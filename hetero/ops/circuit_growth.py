@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hetero.ops.circuit_swaps import without_swaps
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -64,8 +66,8 @@ def diagram_form(circuit: QuantumCircuit) -> QuantumCircuit:
 def diagram_growth(circuit: QuantumCircuit, limit_nodes: int = LIMIT_NODES) -> Growth | None:
     """Run the circuit's gates on |0...0> until they end or ``limit_nodes`` visits are spent.
 
-    Parameters without values get generic ones; measurements, resets and branches are skipped. None where
-    mqt.core is not installed, or cannot read the circuit.
+    Parameters without values get generic ones; measurements, resets and branches are skipped, swaps followed. None
+    where mqt.core is not installed, or cannot read the circuit.
     """
     if importlib.util.find_spec("mqt") is None or importlib.util.find_spec("mqt.core") is None:
         return None
@@ -74,7 +76,7 @@ def diagram_growth(circuit: QuantumCircuit, limit_nodes: int = LIMIT_NODES) -> G
     from qiskit.exceptions import QiskitError
 
     try:
-        computation = load(_gates_only(diagram_form(circuit)))
+        computation = load(_gates_only(diagram_form(without_swaps(circuit)[0])))
     except (QiskitError, RuntimeError, ValueError, TypeError, NotImplementedError):
         return None
     package = DDPackage(circuit.num_qubits)

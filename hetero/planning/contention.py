@@ -9,21 +9,28 @@ lose more by handing the lock over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeAlias
 
-from hetero.schedule.problem import Edge, Option, Problem
+from hetero.schedule.problem import Edge, Option, Problem, Task
 from hetero.schedule.schedule import Placement, Schedule
 
 __all__ = [
     "LOCK_EFFICIENCY",
     "Contention",
+    "Locks",
     "chained",
     "contended_makespan",
+    "holders",
     "retimed",
+    "taking_turns",
     "weighted",
 ]
+
+Locks: TypeAlias = Mapping[str, Set[int]]
+"""For each Python function the numbers of its options that hold the interpreter lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,39 @@ def chained(problem: Problem, schedule: Schedule, locked: Set[str]) -> Problem:
     joined = {(edge.source, edge.target) for edge in problem.edges}
     chain = tuple(Edge(a, b, 0.0) for a, b in pairwise(order) if (a, b) not in joined)
     return replace(problem, edges=(*problem.edges, *chain))
+
+
+def holders(schedule: Schedule, locks: Locks) -> frozenset[str]:
+    """The tasks that hold the interpreter lock under a schedule."""
+    return frozenset(t.name for t in schedule.tasks if t.option in locks.get(t.name, ()))
+
+
+def taking_turns(problem: Problem, schedule: Schedule, locks: Locks) -> Iterator[Problem]:
+    """The problem in which each option that holds the lock takes as long as it would beside those that overlapped it.
+
+    There is none where no task that waited for its turn has an option that would not.
+    """
+    held = holders(schedule, locks)
+    tasks = {t.name: t for t in schedule.tasks if t.name in held}
+    turns = {
+        name: sum(o.start_s < t.end_s and t.start_s < o.end_s for o in tasks.values())
+        for name, t in tasks.items()
+    }
+    options = {task.name: task.options for task in problem.tasks}
+    if not any(n > 1 and len(options[name]) > len(locks[name]) for name, n in turns.items()):
+        return
+
+    def slower(task: Task) -> Task:
+        times = turns.get(task.name, 1)
+        return replace(
+            task,
+            options=tuple(
+                replace(option, seconds=option.seconds * times) if i in locks.get(task.name, ()) else option
+                for i, option in enumerate(task.options)
+            ),
+        )
+
+    yield replace(problem, tasks=tuple(map(slower, problem.tasks)))
 
 
 def weighted(problem: Problem, contention: Contention) -> Problem:

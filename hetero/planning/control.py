@@ -14,12 +14,13 @@ from typing import TypeAlias
 from hetero.cost.estimate import Estimate, Source
 from hetero.device import Variant
 from hetero.graph import Graph, Node
+from hetero.machine import Machine
 from hetero.ops.map import MapOp
 from hetero.planning.contention import Contention
 from hetero.planning.evidence import Evidence
 from hetero.plans import CONTROL, Choice, Considered
 
-__all__ = ["Inside", "Setting", "best_option", "better_for", "body", "control_options", "shapes"]
+__all__ = ["Inside", "Setting", "apart_of", "best_option", "better_for", "body", "control_options", "shapes"]
 
 _ITEM_OVERHEAD_S = 2e-6
 _LANE_OVERHEAD_S = 1e-4
@@ -100,10 +101,31 @@ class Setting:
     better: Better
     beside: Mapping[tuple[str, Choice, int], float] = field(default_factory=dict)
     """Path, choice and lanes to the measured speed of each lane relative to one alone."""
+    apart: frozenset[str] = frozenset()
+    """The devices in worker processes, which leave the interpreter lock of this one alone."""
+
+    def holds_lock(self, node: Node, device: str) -> bool:
+        """Whether a node runs Python code in this process, where one interpreter lock lets one thread run at a time."""
+        return node.op.kind == "function" and device not in self.apart
+
+    def lockless(self) -> Setting:
+        """The same with nothing but worker processes for what may run in one."""
+        options = {path: _apart_only(found, self.apart) for path, found in self.options.items()}
+        return replace(self, options=options)
 
     def speed(self, path: str, choice: Choice, lanes: int) -> float:
         measured = self.beside.get((path, choice, lanes))
         return self.contention.speed(lanes * choice.variant.threads) if measured is None else measured
+
+
+def _apart_only(options: tuple[Considered, ...], apart: frozenset[str]) -> tuple[Considered, ...]:
+    """Those on these devices, where there are any."""
+    return tuple(o for o in options if o.usable and o.choice.device in apart) or options
+
+
+def apart_of(machine: Machine) -> frozenset[str]:
+    """The devices that run in worker processes."""
+    return frozenset(device.name for device in machine.devices if device.isolation == "process")
 
 
 def control_options(
@@ -138,7 +160,17 @@ def _shapes_of(node: Node, cores: int) -> Iterator[tuple[int, int]]:
 
 
 def _control(path: str, node: Node, lanes: int, threads: int, setting: Setting) -> Inside | None:
-    """A map at this many lanes, or a branch, with what is chosen inside it for this many threads (a lane)."""
+    """A map at this many lanes, or a branch, with what is chosen inside it for this many threads (a lane).
+
+    What is fastest alone need not be so in lanes: functions that hold the lock and functions that do not are compared.
+    """
+    settings = [setting, setting.lockless()] if lanes > 1 and setting.apart else [setting]
+    ways = [_way(path, node, lanes, threads, each) for each in settings]
+    found = [way for way in ways if way is not None]
+    return min(found, key=lambda way: setting.better(way.estimate()), default=None)
+
+
+def _way(path: str, node: Node, lanes: int, threads: int, setting: Setting) -> Inside | None:
     total = Inside()
     for side, graph in node.op.subgraphs.items():
         inside = body(graph, f"{path}/{side}/" if side else f"{path}/", threads, setting)
@@ -188,19 +220,21 @@ def body(graph: Graph, prefix: str, threads: int, setting: Setting) -> Inside | 
         best = best_option(setting.options[path], threads, setting.better)
         if best is None or best.estimate is None:
             return None
-        total = total.plus(_one(path, node, best.choice, best.estimate, path in setting.evidence.calls))
+        locked = setting.holds_lock(node, best.choice.device)
+        reached = path in setting.evidence.calls
+        total = total.plus(_one(path, best.choice, best.estimate, locked=locked, reached=reached))
     return total
 
 
-def _one(path: str, node: Node, choice: Choice, estimate: Estimate, reached: bool) -> Inside:
+def _one(path: str, choice: Choice, estimate: Estimate, *, locked: bool, reached: bool) -> Inside:
     """A single node inside; one that no sample reached is there, but takes no time on average."""
     often = 1.0 if reached else 0.0
     return Inside(
         choices={path: choice},
         seconds=often * estimate.seconds,
         spread_s=often * estimate.spread.get("seconds", 0.0),
-        locked_s=often * estimate.seconds if node.op.kind == "function" else 0.0,
-        free_s={} if node.op.kind == "function" else {path: often * estimate.seconds},
+        locked_s=often * estimate.seconds if locked else 0.0,
+        free_s={} if locked else {path: often * estimate.seconds},
         joules=often * estimate.joules,
         dollars=often * estimate.dollars,
         error=often * estimate.error,

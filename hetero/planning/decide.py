@@ -19,9 +19,10 @@ from hetero.cost.store import ProfileStore
 from hetero.errors import WorkerError
 from hetero.graph import Graph
 from hetero.machine import Machine
+from hetero.planning.apart import is_apart, too_quick
 from hetero.planning.beside import speeds_beside
 from hetero.planning.contention import Contention
-from hetero.planning.control import Setting, better_for
+from hetero.planning.control import Setting, apart_of, better_for
 from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
 from hetero.planning.gate import Gate
 from hetero.planning.links import with_measured_links
@@ -65,15 +66,24 @@ def decide(
     failures: Mapping[Candidate, str] = hopeless(everything, evidence)
     if samples:
         measure = measure or partial(measure_here, deadline=deadline, progress=progress)
-        worth = [candidate for candidate in everything if candidate not in failures]
-        failures = {**failures, **_measure(worth, evidence, seen, key, store, deadline, measure)}
+        here = [c for c in everything if c not in failures and not is_apart(c)]
+        failures = {**failures, **_measure(here, evidence, seen, key, store, deadline, measure)}
+    failures = {**failures, **too_quick(everything, evidence, store)}
+    if (
+        samples
+        and measure is not None
+        and (apart := [c for c in everything if c not in failures and is_apart(c)])
+    ):
+        failures = {**failures, **_measure(apart, evidence, seen, key, store, deadline, measure)}
     options = {
         path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
         for path, found in candidates.items()
     }
     machine = with_measured_links(machine, store, open_device)
     efficiency = core_efficiency(machine.processors[0], store)
-    setting = Setting(options, evidence, Contention(efficiency), better_for(request.objective))
+    setting = Setting(
+        options, evidence, Contention(efficiency), better_for(request.objective), apart=apart_of(machine)
+    )
     beside = speeds_beside(graph, machine, setting, seen, key, store, deadline)
     setting = replace(setting, beside=beside)
     gate = Gate(graph, machine, seen, key, store) if samples else None

@@ -106,7 +106,9 @@ def _offers(
     open_device: Callable[[DeviceInfo], Device],
 ) -> Offers:
     """A device's answer, from the store where it was asked before: asking loads its engine."""
-    key = digest_of(op.digest, info.name, info.fingerprint(processor), info.max_threads, specs_text(specs))
+    key = digest_of(
+        op.digest, op.effects, info.name, info.fingerprint(processor), info.max_threads, specs_text(specs)
+    )
     kept = store.get_record("offers", key)
     if kept is not None:
         return Offers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from itertools import pairwise
 
@@ -16,9 +16,12 @@ from hetero.limits import Limits
 from hetero.machine import Machine
 from hetero.planning.contention import (
     Contention,
+    Locks,
     chained,
     contended_makespan,
+    holders,
     retimed,
+    taking_turns,
     weighted,
 )
 from hetero.planning.control import Setting
@@ -47,15 +50,15 @@ def settle(
         InfeasibleError: nothing satisfies the limits, or no combination of options keeps the outputs.
     """
     options = dict(setting.options)
-    locked = {node.name for node in graph if node.op.kind == "function"}
     notes: list[str] = []
     while True:
         _require_usable(options, notes)
         setting = replace(setting, options=options)
         formulated = formulate(graph, machine, _problem_limits(request.limits), setting)
         try:
+            locks = _locks(graph, formulated, setting)
             problem, schedule, seconds = _solve(
-                formulated.problem, request, setting.contention, locked, budget_s
+                formulated.problem, request, setting.contention, locks, budget_s
             )
         except InfeasibleError as error:
             raise InfeasibleError(
@@ -87,23 +90,39 @@ def settle(
     )
 
 
+def _locks(graph: Graph, formulated: Formulated, setting: Setting) -> Locks:
+    """For each Python function which of its options hold the interpreter lock."""
+    return {
+        node.name: frozenset(
+            number
+            for number, choices in enumerate(formulated.meaning[node.name])
+            if setting.holds_lock(node, choices[node.name].device)
+        )
+        for node in graph
+        if node.op.kind == "function"
+    }
+
+
 def _solve(
-    problem: Problem, request: Request, contention: Contention, locked: Set[str], budget_s: float
+    problem: Problem, request: Request, contention: Contention, locks: Locks, budget_s: float
 ) -> tuple[Problem, Schedule, float]:
     """The problem that was solved in the end, its schedule, and the schedule's makespan under contention.
 
-    What overlaps slows down, which the problem does not know. So two more careful problems are solved: one in which
-    everything that could overlap is slower, whose schedule is then taken with the durations measured alone; and one in
-    which Python functions run in the order that the first schedule gave them. The best under the simulation is taken.
+    What overlaps slows down, which the problem does not know. So more careful problems are solved: one in which
+    everything that could overlap is slower, and one in which functions that take turns for the interpreter lock take as
+    long as their turns do, whose schedules are then taken with the durations measured alone; and one in which functions
+    that hold the lock run in the order that the first schedule gave them. The best under the simulation is taken.
     """
     objective = request.objective
     schedule = solve(problem, objective=objective, budget_seconds=budget_s)  # type: ignore[arg-type]
+    locked = holders(schedule, locks)
     seconds = contended_makespan(problem, schedule, contention, locked)
     best = problem, schedule, seconds
     if objective != "latency" or seconds <= schedule.makespan_s * (1 + 1e-9):
         return best
     for posed, harder in (
         (problem, weighted(problem, contention)),
+        *((problem, turned) for turned in taking_turns(problem, schedule, locks)),
         (chain := chained(problem, schedule, locked), chain),
     ):
         try:
@@ -114,7 +133,7 @@ def _solve(
             careful = retimed(
                 problem, replace(careful, lower_bound=schedule.lower_bound, proven_optimal=False)
             )
-        careful_s = contended_makespan(posed, careful, contention, locked)
+        careful_s = contended_makespan(posed, careful, contention, holders(careful, locks))
         if careful_s < best[2]:
             best = posed, careful, careful_s
     return best

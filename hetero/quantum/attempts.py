@@ -20,7 +20,8 @@ WORTH = 0.5
 this share of it at most."""
 
 GAMBLE, GAMBLE_FROM_S = 0.1, 1.0
-"""One whose forecast is a loose bound is tried for this share, where the best certain one takes this long or more."""
+"""One whose forecast is a bound, and may be a loose one, is tried for this share, where the best certain one takes so
+long or more. (What is known of a decision diagram from its dry run is no bound: that it did not end is a bad sign.)"""
 
 SHORT_S = 0.05
 """The least that is given: starting takes as long."""
@@ -62,7 +63,7 @@ def _early(one: Forecast, index: int, safe_s: float) -> Attempt | None:
     given_s = max(SHORT_S, WORTH * safe_s)
     if one.first_s < WORTH * safe_s:
         return Attempt(index, None if one.bounded and one.high_s <= given_s else given_s)
-    if safe_s >= GAMBLE_FROM_S and one.low_s < GAMBLE * safe_s:
+    if one.bounded and safe_s >= GAMBLE_FROM_S and one.low_s < GAMBLE * safe_s:
         return Attempt(index, GAMBLE * safe_s)
     return None
 

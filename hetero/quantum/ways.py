@@ -55,10 +55,11 @@ def machine_for(selection: Selection) -> Machine:
     return Machine(machine.processors, devices, machine.links, machine.origin)
 
 
-def ways_of(op: CircuitOp, specs: Specs, machine: Machine) -> Ways:
+def ways_of(op: CircuitOp, specs: Specs, machine: Machine, *, dry_run: bool = True) -> Ways:
     """What the devices offer for an op on inputs of these specs, as far as it fits into memory.
 
-    Variants that are not exact are left out: nothing measures their error here.
+    Without ``dry_run`` nothing is known of decision diagrams, and it takes well under a millisecond. Variants that are
+    not exact are left out: nothing measures their error here.
     """
     found: list[tuple[DeviceInfo, Variant]] = []
     refused: list[tuple[str, str]] = []
@@ -72,16 +73,17 @@ def ways_of(op: CircuitOp, specs: Specs, machine: Machine) -> Ways:
         refused += [
             (f"{info.name} {refusal.variant or ''}".strip(), refusal.reason) for refusal in offers.refusals
         ]
-    ways, none = _forecast(op, specs, found, machine)
+    told = forecasts(op, specs, found, dry_run=dry_run)
+    ways, none = _fitting(found, told, machine)
     return Ways(tuple(ways), (*refused, *none))
 
 
-def _forecast(
-    op: CircuitOp, specs: Specs, found: Sequence[tuple[DeviceInfo, Variant]], machine: Machine
+def _fitting(
+    found: Sequence[tuple[DeviceInfo, Variant]], forecast: Sequence[Forecast | None], machine: Machine
 ) -> tuple[list[Way], list[tuple[str, str]]]:
     ways: list[Way] = []
     refused: list[tuple[str, str]] = []
-    for (info, variant), told in zip(found, forecasts(op, specs, found), strict=True):
+    for (info, variant), told in zip(found, forecast, strict=True):
         name = f"{info.name} {variant}"
         memory = machine.processor(info.processor).memory_bytes
         if told is None:

@@ -33,9 +33,8 @@ def with_known_bits(circuit: QuantumCircuit) -> QuantumCircuit:
 
     def settle(qubits: Sequence[Any]) -> None:
         """These qubits are about to be anything: those that are 1 become so by a gate."""
-        for qubit in qubits:
-            if known.pop(qubit, 0):
-                kept.append(CircuitInstruction(XGate(), (qubit,)))
+        ones = [qubit for qubit in qubits if known.pop(qubit, 0)]
+        kept.extend(CircuitInstruction(XGate(), (qubit,)) for qubit in ones)
 
     for instruction in circuit.data:
         before = instruction.operation

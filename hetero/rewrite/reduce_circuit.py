@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_swaps import without_swaps
 from hetero.rewrite.components import components, packed, part_of
 from hetero.rewrite.diagonal_gates import without_last_diagonals
 from hetero.rewrite.known_bits import with_known_bits
 from hetero.rewrite.light_cone import light_cone
-from hetero.rewrite.swaps import without_swaps
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

@@ -1,0 +1,1 @@
+"""Tests of circuits on whatever runs them best."""
