@@ -27,6 +27,7 @@ from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_features import cut_ranks, human_bytes
+from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.values import Specs
 
 NAME = "cpu/aer"
@@ -51,8 +52,8 @@ def probe(cpu: Processor) -> Sequence[DeviceStatus]:
         processor=cpu.name,
         vendor=cpu.vendor,
         supplier="IBM",
-        kinds=("circuit",),
-        capability="circuits by state vector, matrix product state, stabilizer",
+        kinds=("circuit", "noisy circuit"),
+        capability="circuits by state vector, matrix product state, stabilizer; noisy ones by density matrix",
         max_threads=cpu.cores,
         precisions=("fp64", "fp32"),
         memory_bytes=cpu.memory_bytes,
@@ -94,6 +95,7 @@ class AerDevice:
         if not isinstance(op, CircuitOp):
             raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
         simulator = AerSimulator(
+            noise_model=op.noise if isinstance(op, NoisyCircuitOp) else None,
             method=str(variant.settings["method"]),
             precision="single" if variant.precision == "fp32" else "double",
             max_parallel_threads=variant.threads,
@@ -132,6 +134,9 @@ class AerDevice:
 def _candidates(op: CircuitOp, max_threads: int, sets: int) -> Iterator[Variant]:
     """Every method in every precision it has, on as many threads as it can use."""
     features = op.features
+    if isinstance(op, NoisyCircuitOp):
+        yield from _noisy_candidates(op, max_threads)
+        return
     # Threads divide parameter sets, the shots of a dynamic circuit, or a wide state vector. Nothing else.
     many = sets > 1 or (features.dynamic and op.shots is not None)
     for threads in thread_counts(max_threads if many or features.qubits >= PARALLEL_QUBITS else 1):
@@ -142,6 +147,15 @@ def _candidates(op: CircuitOp, max_threads: int, sets: int) -> Iterator[Variant]
     yield Variant("fp64", 1, settings={"method": "stabilizer"})
 
 
+def _noisy_candidates(op: CircuitOp, max_threads: int) -> Iterator[Variant]:
+    """All errors at once as a density matrix; or, to draw from, one random history of errors a shot."""
+    for threads in thread_counts(max_threads if 2 * op.features.qubits >= PARALLEL_QUBITS else 1):
+        yield Variant("fp64", threads, settings={"method": "density_matrix"})
+    if op.shots is not None:
+        for threads in thread_counts(max_threads):
+            yield Variant("fp64", threads, settings={"method": "statevector"})
+
+
 def _objection(op: CircuitOp, variant: Variant, memory_bytes: int | None) -> str | None:
     """Why this variant cannot or should not run the circuit; None where it can."""
     method = variant.settings["method"]
@@ -150,9 +164,12 @@ def _objection(op: CircuitOp, variant: Variant, memory_bytes: int | None) -> str
             return "stabilizer simulates Clifford circuits only (h, s, x, y, z, cx, cz, swap, ...)"
         return None  # 2 n^2 bits: never a question of memory
     if method == "statevector":
-        if op.features.clifford and op.features.qubits > WIDE_CLIFFORD and not op.features.dynamic:
+        narrow = op.features.dynamic or isinstance(op, NoisyCircuitOp)
+        if op.features.clifford and op.features.qubits > WIDE_CLIFFORD and not narrow:
             return "stabilizer gives the same for this Clifford circuit in polynomial time"
         need = op.features.statevector_nbytes // (2 if variant.precision == "fp32" else 1)
+    elif method == "density_matrix":
+        need = 16 << 2 * op.features.qubits
     else:
         need, flops = _mps_bounds(op)
         if flops > MPS_FLOPS_LIMIT:

@@ -1,10 +1,11 @@
-"""What the runtime adds to bare calls, in microseconds a node: ``python benchmarks/overhead.py``.
+"""What the runtime adds to bare calls, in microseconds a node: ``python benchmarks/overhead.py [--out FOLDER]``.
 
 Each line is the best of several blocks; ratios on one machine hold, absolute times do not.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from overhead_graphs import SHAPES
+from overhead_runtimes import absent, available
 
 import hetero as ht
 from hetero.run.session import Session
@@ -115,7 +118,75 @@ def worker(nbytes: int) -> float:
         return best_us(lambda: session.call((value,)), 300 if nbytes < 10**6 else 20)
 
 
+def against_others(largest: int, out: Path | None) -> None:
+    """Microseconds that each runtime adds to a node, for graphs of 10 nodes and more; the plot where it is asked."""
+    rows: list[tuple[str, str, int, float]] = []
+    for shape, make in SHAPES.items():
+        for nodes in (n for n in (10, 100, 1_000, 10_000) if n <= largest):
+            parents, plain_us = make(nodes), 0.0
+            for name, (runtime, most) in available().items():
+                if nodes > most:
+                    continue
+                with runtime(parents) as run:
+                    us = best_us(run, max(1, 20_000 // nodes if "ray" not in name else 100 // nodes))
+                if name == "plain loop":
+                    plain_us = us
+                    continue
+                rows.append((shape, name, nodes, (us - plain_us) / nodes))
+                print(f"{shape:11} {nodes:6} nodes  {name:20} {rows[-1][3]:10.3f} us a node", flush=True)
+    for name in absent():
+        print(f"not here: {name}")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        lines = ["shape,runtime,nodes,us_a_node", *(f"{a},{b},{c},{d:.4f}" for a, b, c, d in rows)]
+        (out / "overhead.csv").write_text("\n".join(lines) + "\n", "utf-8")
+        plot(rows, out / "overhead.html")
+
+
+def plot(rows: list[tuple[str, str, int, float]], path: Path) -> None:
+    """Overhead against nodes, a panel for each shape of graph, as a page that works offline."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(cols=len(SHAPES), shared_yaxes=True, subplot_titles=list(SHAPES))
+    colours = ("#2563eb", "#0d9488", "#9333ea", "#d97706", "#dc2626", "#64748b")
+    names = list(dict.fromkeys(name for _, name, _, _ in rows))
+    for column, shape in enumerate(SHAPES, 1):
+        for name, colour in zip(names, colours, strict=False):
+            points = [(nodes, max(us, 0.01)) for s, n, nodes, us in rows if (s, n) == (shape, name)]
+            figure.add_scatter(
+                x=[nodes for nodes, _ in points],
+                y=[us for _, us in points],
+                name=name,
+                line={"color": colour},
+                showlegend=column == 1,
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(type="log", title="nodes")
+    figure.update_yaxes(type="log", title="us added to a node", col=1)
+    figure.write_html(path, include_plotlyjs=True)
+
+
+def tracing_costs(length: int) -> float:
+    """Microseconds that tracing adds to a node."""
+    with Session(plan_of(chain_of(length))) as session:
+        off = best_us(lambda: session.call((1,)), 20_000 // length)
+        session.tracing = True
+        on = best_us(lambda: session.call((1,)), 20_000 // length)
+    return (on - off) / length
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--largest", type=int, default=10_000, help="most nodes of a graph")
+    parser.add_argument("--out", type=Path, help="folder for overhead.csv and overhead.html")
+    arguments = parser.parse_args()
+    by_itself()
+    against_others(arguments.largest, arguments.out)
+
+
+def by_itself() -> None:
+    """The parts of this runtime, one by one."""
     for length in (1, 10, 100, 1000):
         loop, ours = bare(length), chain(length)
         print(
@@ -125,6 +196,8 @@ def main() -> None:
     print(f"SimpleQueue round trip between threads {trip:6.1f} us")
     print(f"submit().result(), one lane            {submit():6.1f} us")
     print(f"call over two lanes                    {lanes_call():6.1f} us")
+    for length in (1, 100):
+        print(f"tracing a chain of {length:4}            {tracing_costs(length):7.2f} us a node")
     for nbytes in (8, 10**4, 10**6, 10**7):
         print(f"call in a worker process, {nbytes:8} bytes {worker(nbytes):8.1f} us")
 

@@ -41,7 +41,18 @@ SHOTS = 1024
 FIELDS = ("family", "qubits", "ask", "method", "compile_s", "run_s")
 RATES_FILE = Path(__file__).parent.parent / "hetero" / "cost" / "circuit_rates.py"
 LOOSE = frozenset(
-    ("qft", "qft-entangled", "qpe", "ghz", "wstate", "grover", "clifford", "clifford-t", "iqp", "hidden-string")
+    (
+        "qft",
+        "qft-entangled",
+        "qpe",
+        "ghz",
+        "wstate",
+        "grover",
+        "clifford",
+        "clifford-t",
+        "iqp",
+        "hidden-string",
+    )
 )
 """Families whose bond dimensions stay far below the bound: matrix product states are fitted on the others."""
 CEILING_VISITS = 400_000

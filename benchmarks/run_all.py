@@ -19,7 +19,7 @@ def commands(folder: Path) -> list[list[str]]:
     found = [
         ["demo.py", "--csv", str(folder / "demo.csv")],
         ["prediction.py", "--out", str(folder / "prediction.csv")],
-        ["overhead.py"],
+        ["overhead.py", "--out", str(folder)],
         ["schedule_speed.py", "--csv", str(folder / "schedule_speed.csv")],
     ]
     if os.environ.get("HETERO_SCHEDULES"):

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import inf
 
 __all__ = [
     "ArgumentError",
@@ -149,6 +150,10 @@ class NodeError(HeteroError, RuntimeError):
     def __init__(self, node: str, message: str) -> None:
         super().__init__(f"node {node!r} failed: {message}")
         self.node, self.message = node, message
+
+    def hetero_difference(self, found: object) -> float:
+        """As the value of an item (``ht.map(errors="return")``) it is as good as any other error there."""
+        return 0.0 if isinstance(found, NodeError) else inf
 
     def __reduce__(self) -> tuple[type[NodeError], tuple[str, str]]:
         return type(self), (self.node, self.message)

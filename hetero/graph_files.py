@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hetero.arguments import errors_option
 from hetero.errors import GraphError, HeteroError
 from hetero.files import write_atomically
 from hetero.graph import REQUIRED, Arg, Const, Graph, Input, Node, Pack, Ref
@@ -172,7 +173,7 @@ def _op_plain(op: Op, content: dict[str, bytes]) -> dict[str, Any]:
         content[f"circuit/{op.digest}.qpy"] = op.to_qpy()
         plain |= op.asked()
     elif isinstance(op, MapOp):
-        plain["item"] = _graph_plain(op.item, content)
+        plain |= {"item": _graph_plain(op.item, content), "errors": op.errors}
     elif isinstance(op, BranchOp):
         plain |= {"then": _graph_plain(op.then, content), "otherwise": _graph_plain(op.otherwise, content)}
         plain["outputs"] = len(op.outputs)
@@ -189,7 +190,8 @@ def _op_of(plain: Mapping[str, Any], archive: zipfile.ZipFile, known: Mapping[st
     if kind == "circuit":
         return CircuitOp.from_qpy(archive.read(f"circuit/{digest}.qpy"), name, plain)
     if kind == "map":
-        return MapOp(_graph_of(plain["item"], archive, known), name)
+        errors = errors_option(plain.get("errors", "raise"))
+        return MapOp(_graph_of(plain["item"], archive, known), name, errors)
     if kind == "branch":
         then, otherwise = (_graph_of(plain[side], archive, known) for side in ("then", "otherwise"))
         return BranchOp(then, otherwise, plain["outputs"], name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from queue import SimpleQueue
 from typing import Any
@@ -141,14 +142,12 @@ class _ProcessExecutable:
             return outputs
 
     def close(self) -> None:
-        with self._device.worker.lock:
-            if (
-                self._built_in
-                and self._device.worker.pid
-                and self._built_in == self._device.worker.generation
-            ):
-                self._device.ask("discard", self._number)
-            self._closed, self._built_in = True, 0
+        worker = self._device.worker
+        with worker.lock:
+            built_in, self._closed, self._built_in = self._built_in, True, 0
+            if built_in and worker.pid and built_in == worker.generation:
+                with suppress(WorkerError):  # a process that dies just now takes it along
+                    worker.ask("discard", self._number, generation=built_in)
 
 
 class ProcessRun:

@@ -24,12 +24,13 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeGuard, overload
 
+from hetero.arguments import Errors, errors_option
 from hetero.errors import ArgumentError, GraphError, HeteroError, TracingError
 from hetero.graph import INPUT, REQUIRED, Arg, Const, Graph, Input, Node, Pack, Ref
 from hetero.ops.base import Effects, Op
 from hetero.ops.branch import BranchOp
 from hetero.ops.function import FunctionOp
-from hetero.ops.map import MapOp, items_of
+from hetero.ops.map import MapOp, as_node_error, items_of
 from hetero.traced import Traced, holds_traced
 from hetero.user_code import line_of, location
 
@@ -455,24 +456,36 @@ def from_qiskit(
     return Callee(CircuitOp.from_circuit(circuit, observables=observables, shots=shots, name=name, seed=seed))
 
 
-def map(f: Callable[[Any], Any], items: Any) -> Any:
+def map(f: Callable[[Any], Any], items: Any, *, errors: Errors = "raise") -> Any:
     """Apply ``f`` to each item of a list (or of an array's first axis) whose length is known only when it runs.
 
     ``f`` is a node, a pipeline or any function of one item that calls nodes; it may close over traced values.
-    The result is a list in the order of the items.
+    The result is a list in the order of the items. An item that raises fails the request; with ``errors="return"`` its
+    ``NodeError`` stands in the place of its result, and the other items are not touched.
     """
+    how = errors_option(errors)
     if isinstance(f, Traced) or not callable(f):
         raise ArgumentError(
             f"{location()}: ht.map(f, items): f is {f!r}, expected a node, a pipeline or a function of one item"
         )
     trace = _current.get()
     if trace is None:
-        return [f(item) for item in items_of(items)]
+        return [_item(f, item, how) for item in items_of(items)]
     inner = _Trace(getattr(f, "__name__", "item").replace("<lambda>", "item"), trace)
     item = inner.parameter("item")
     body = _record(inner, lambda: f(item))
     args = (trace.arg(items), *(trace.ref(value) for value in inner.captured))
-    return trace.add(MapOp(body), args, numbered=True)
+    return trace.add(MapOp(body, errors=how), args, numbered=True)
+
+
+def _item(f: Callable[[Any], Any], item: Any, errors: Errors) -> Any:
+    """One item outside of tracing."""
+    if errors == "raise":
+        return f(item)
+    try:
+        return f(item)
+    except Exception as error:  # whatever the item's code raises is its result, as asked
+        return as_node_error(getattr(f, "__name__", "item"), error)
 
 
 def branch(test: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:

@@ -35,9 +35,7 @@ class WorkerProcess:
         WorkerError: the process died or kept silent; names the device, the exit code or signal and its last lines.
     """
 
-    def __init__(
-        self, name: str, patience_s: float = PATIENCE_S, log: EventLog | None = None
-    ) -> None:
+    def __init__(self, name: str, patience_s: float = PATIENCE_S, log: EventLog | None = None) -> None:
         self.name, self.patience_s = name, patience_s
         self.log = EventLog() if log is None else log
         self.generation = 0
@@ -105,11 +103,7 @@ class WorkerProcess:
             if self._channel is not None:
                 self._channel.close()
                 self._channel = None
-            try:
-                self._process.wait(END_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            _end(self._process)
             self._process = None
 
     def _alive(self) -> bool:
@@ -146,6 +140,8 @@ class WorkerProcess:
         finally:
             theirs.close()
         self._channel = Channel(Connection(ours.detach()), Arena(to_worker), Arena(from_worker))
+        # A worker that nobody closed ends when nobody holds it any more.
+        weakref.finalize(self, _let_go, self._process, self._channel, self._owner).atexit = False
         assert self._process.stderr is not None
         self._reader = threading.Thread(
             target=_forward,
@@ -214,6 +210,22 @@ def _forward(stream: IO[str], lines: deque[str]) -> None:
             lines.append(line.rstrip())
             if sys.stderr is not None:
                 sys.stderr.write(line)
+
+
+def _let_go(process: subprocess.Popen[str], channel: Channel, owner: int) -> None:
+    """End the worker of a ``WorkerProcess`` that is gone; not from a fork, whose worker it is not."""
+    if os.getpid() == owner:
+        channel.close()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Wait for a process that is ending, or end it."""
+    try:
+        process.wait(END_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _end_at_exit(worker: weakref.ref[WorkerProcess]) -> None:

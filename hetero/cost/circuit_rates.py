@@ -29,7 +29,7 @@ RATES: Mapping[str, Rate] = {
             "terms": 7.73e-10,
         },
         compile={"gates": 1.71e-05, "once": 0.00102},
-        spread=73.7,
+        spread=2.13,
     ),
     "aer stabilizer": Rate(
         run={"once": 0.00056, "shot rows": 9.97e-09, "shots": 1.21e-07, "terms": 5.09e-08},
@@ -50,7 +50,7 @@ RATES: Mapping[str, Rate] = {
         spread=1.73,
     ),
     "ddsim": Rate(
-        run={"gates": 2.33e-06, "once": 0.00273, "terms": 7.12e-09, "visits": 3.42e-07},
+        run={"gates": 2.32e-06, "once": 0.00273, "terms": 7.12e-09, "visits": 3.42e-07},
         compile={"gates": 3.92e-05, "once": 0.00381},
         spread=2.98,
     ),

@@ -22,6 +22,7 @@ from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_bonds import BondBound, bond_bound
 from hetero.ops.circuit_features import CircuitFeatures
 from hetero.ops.circuit_growth import LIMIT_NODES, Growth, diagram_growth
+from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.values import Specs
 
 __all__ = [
@@ -35,6 +36,9 @@ __all__ = [
     "run_terms",
     "shape_of",
 ]
+
+DENSITY = "aer density_matrix"
+"""A state vector of twice as many qubits; gates cost what they do there, so it has no rates of its own."""
 
 DIAGRAMS = "ddsim"
 """The method whose cost no count tells."""
@@ -74,15 +78,17 @@ class Shape:
     terms: int
     bonds: BondBound
     growth: Growth | None = None
+    noisy: bool = False
 
     @property
     def amplitudes(self) -> float:
-        return 2.0 ** min(self.features.qubits, 500)
+        return 2.0 ** min(self.features.qubits, 400)
 
     @property
     def runs(self) -> float:
         """How often the gates are applied: once a set, or once a shot where shots part ways."""
-        return float(self.sets) * (self.shots if self.features.dynamic and self.shots else 1)
+        apart = (self.features.dynamic or self.noisy) and self.shots
+        return float(self.sets) * (self.shots if apart else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,7 @@ def shape_of(op: CircuitOp, specs: Specs) -> Shape:
         shots=op.shots or 0,
         terms=sum(len(observable) for observable in op.observables),
         bonds=bond_bound(op.circuit),
+        noisy=isinstance(op, NoisyCircuitOp),
     )
 
 
@@ -173,7 +180,7 @@ def _growth(op: CircuitOp, limit_nodes: int) -> Growth | None:
 
 def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
     """What the method is likely to take; None for a method without rates."""
-    rate = RATES.get(method)
+    rate = RATES.get("aer statevector" if method == DENSITY else method)
     if rate is None:
         return None
     law = _LAWS[method]
@@ -270,6 +277,30 @@ class _Statevector:
 
     def why(self, shape: Shape) -> str:
         return f"{shape.features.gates} gates on 2^{shape.features.qubits} amplitudes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Density:
+    """Every gate passes over both sides of the density matrix, errors included."""
+
+    certain: bool = True
+
+    def run(self, shape: Shape) -> dict[str, float]:
+        f, a = shape.features, shape.amplitudes**2
+        return {
+            "once": 1.0,
+            "gates": float(shape.sets * f.gates),
+            "narrow passes": 2.0 * shape.sets * a * f.one_qubit_gates,
+            "wide passes": 2.0 * shape.sets * a * (f.two_qubit_gates + 2 * f.larger_gates),
+            "terms": shape.sets * shape.amplitudes * shape.terms,
+            "shots": float(shape.sets * shape.shots * f.qubits),
+        }
+
+    def memory(self, shape: Shape, variant: Variant) -> float:
+        return 16.0 * shape.amplitudes**2
+
+    def why(self, shape: Shape) -> str:
+        return f"{shape.features.gates} noisy gates on 4^{shape.features.qubits} entries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,10 +419,11 @@ def _visits(growth: Growth | None) -> float:
     return float(growth.visits + (growth.gates - growth.done) * growth.nodes)
 
 
-Law: TypeAlias = _Statevector | _Batched | _Bonds | _Tableau | _Diagrams
+Law: TypeAlias = _Statevector | _Density | _Batched | _Bonds | _Tableau | _Diagrams
 
 _LAWS: Mapping[str, Law] = {
     "aer statevector": _Statevector(),
+    DENSITY: _Density(),
     "aer matrix_product_state": _Bonds(),
     "aer stabilizer": _Tableau(),
     DIAGRAMS: _Diagrams(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from hetero.errors import NodeError
 from hetero.graph import INPUT, Graph, Node, Ref, resolve
 from hetero.ops.base import Outputs
 from hetero.ops.branch import BranchOp
@@ -40,9 +41,23 @@ def interpret(
 def _inside(path: str, node: Node, inputs: tuple[Any, ...], run: RunNode, seen: Seen) -> Outputs:
     first, *closure = inputs
     if isinstance(node.op, MapOp):
-        return ([interpret(node.op.item, (x, *closure), run, seen, f"{path}/") for x in items_of(first)],)
+
+        def item(x: Any) -> Any:
+            return interpret(node.op.subgraphs[""], (x, *closure), run, seen, f"{path}/")
+
+        if node.op.errors == "raise":
+            return ([item(x) for x in items_of(first)],)
+        return ([_returning(item, x) for x in items_of(first)],)
     if isinstance(node.op, BranchOp):
         side = "then" if first else "otherwise"
         result = interpret(node.op.subgraphs[side], closure, run, seen, f"{path}/{side}/")
         return (result,) if len(node.op.outputs) == 1 else tuple(result)
     raise TypeError(f"{path}: a {node.op.kind} has nothing inside")
+
+
+def _returning(item: Callable[[Any], Any], x: Any) -> Any:
+    """The item's result, or its node's error in that place."""
+    try:
+        return item(x)
+    except NodeError as error:
+        return error

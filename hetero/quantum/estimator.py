@@ -11,6 +11,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparsePauliOp
 
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
 from hetero.quantum.pubs import estimator_pubs, rows_of
@@ -32,6 +33,7 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         default_precision: standard error where neither ``run`` nor the pub says; 0 is exact. Any other adds normal
             noise of that deviation to the exact values, as sampling on a real processor would.
         seed: of that noise.
+        noise_model: a ``qiskit_aer.noise.NoiseModel``; its errors happen at the gates as the circuit has them.
         allow, deny: names of devices, engines, vendors or suppliers.
 
     >>> from qiskit import QuantumCircuit
@@ -46,11 +48,13 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         *,
         default_precision: float = 0.0,
         seed: np.random.Generator | int | None = None,
+        noise_model: Any = None,
         allow: str | Iterable[str] | None = None,
         deny: str | Iterable[str] | None = None,
     ) -> None:
         self.default_precision = default_precision
         self.seed = seed
+        self.noise_model = noise_model
         self._machine = machine_for(Selection.of(allow, deny))
         warm(*(info for info in self._machine.devices if info.isolation == "process"))
 
@@ -66,7 +70,7 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         """
         coerced = estimator_pubs(pubs, self.default_precision if precision is None else precision)
         rng = np.random.default_rng(self.seed)
-        work = [(pub, list(_groups(pub))) for pub in coerced]
+        work = [(pub, [_with(self.noise_model, group) for group in _groups(pub)]) for pub in coerced]
 
         def run_pub(
             index: int, item: tuple[EstimatorPub, list[_Group]], go_on: Callable[[], None]
@@ -101,6 +105,10 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
 _Group = tuple[CircuitOp, Any, Any, Any, Any]
 """An op, the parameter sets that it runs on, the flat places in the result that it gives, and for each of these the
 number of the set and of the observable among the op's."""
+
+
+def _with(noise: Any, group: _Group) -> _Group:
+    return group if noise is None else (NoisyCircuitOp.of(group[0], noise), *group[1:])
 
 
 def _groups(pub: EstimatorPub) -> Iterable[_Group]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,7 @@ def _part(
     if op.shots is None:
         output, story = _tried(op, rows[:1], known or _ways(op, rows, machine))
         return np.repeat(np.reshape(output, (1, -1)), sets, axis=0), story
-    many = CircuitOp.from_circuit(op.circuit, shots=op.shots * sets, name=op.name, seed=op.seed)
+    many = replace(op, shots=op.shots * sets)
     output, story = _tried(many, rows[:1], _ways(many, rows, machine))
     return _shared_out(_mapping(output), op.shots, sets, rng), story
 

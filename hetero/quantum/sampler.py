@@ -12,6 +12,7 @@ from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
 from hetero.quantum.pubs import rows_of, sampler_pubs, seed_of
@@ -28,6 +29,7 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
     Args:
         default_shots: where neither ``run`` nor the pub says.
         seed: the same seed gives the same counts as long as the same simulators are chosen.
+        noise_model: a ``qiskit_aer.noise.NoiseModel``; its errors happen at the gates as the circuit has them.
         allow, deny: names of devices, engines, vendors or suppliers.
 
     A result's ``metadata["hetero"]`` says which simulator ran which part, predicted and measured seconds, what was
@@ -46,11 +48,13 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         *,
         default_shots: int = 1024,
         seed: np.random.Generator | int | None = None,
+        noise_model: Any = None,
         allow: str | Iterable[str] | None = None,
         deny: str | Iterable[str] | None = None,
     ) -> None:
         self.default_shots = default_shots
         self.seed = seed
+        self.noise_model = noise_model
         self._machine = machine_for(Selection.of(allow, deny))
         warm(*(info for info in self._machine.devices if info.isolation == "process"))
 
@@ -65,7 +69,7 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         """
         coerced = sampler_pubs(pubs, self.default_shots if shots is None else shots)
         rng = None if self.seed is None else np.random.default_rng(self.seed)
-        work = [(pub, _op(pub, seed_of(rng))) for pub in coerced]
+        work = [(pub, _op(pub, seed_of(rng), self.noise_model)) for pub in coerced]
         for pub, _ in work:
             rows_of(pub)
             if not pub.circuit.cregs:
@@ -88,11 +92,12 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         return Job(work, run_pub)
 
 
-def _op(pub: SamplerPub, seed: int | None) -> CircuitOp | None:
+def _op(pub: SamplerPub, seed: int | None, noise: Any) -> CircuitOp | None:
     """None where nothing is measured: all bits stay 0."""
     if not any(_measures(pub.circuit)):
         return None
-    return CircuitOp.from_circuit(pub.circuit, shots=int(pub.shots), seed=seed)
+    op = CircuitOp.from_circuit(pub.circuit, shots=int(pub.shots), seed=seed)
+    return op if noise is None else NoisyCircuitOp.of(op, noise)
 
 
 def _measures(circuit: QuantumCircuit) -> Iterable[bool]:

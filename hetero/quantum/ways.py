@@ -64,6 +64,9 @@ def ways_of(op: CircuitOp, specs: Specs, machine: Machine, *, dry_run: bool = Tr
     found: list[tuple[DeviceInfo, Variant]] = []
     refused: list[tuple[str, str]] = []
     for info in machine.devices:
+        if op.kind not in info.kinds:
+            refused.append((info.name, f"it does not run a {op.kind}"))
+            continue
         try:
             offers = _here(info).variants(op, specs)
         except HeteroError as error:  # it cannot be opened, and the others can

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.ops.circuit_swaps import without_swaps
 from hetero.rewrite.components import components, packed, part_of
 from hetero.rewrite.diagonal_gates import without_last_diagonals
@@ -43,8 +44,8 @@ class Reduced:
 
 
 def reduced(op: CircuitOp) -> Reduced:
-    """The op's parts. A dynamic circuit, or one on which nothing can be saved, is its only part."""
-    if op.features.dynamic:
+    """The op's parts. A dynamic or noisy circuit, or one on which nothing can be saved, is its only part."""
+    if op.features.dynamic or isinstance(op, NoisyCircuitOp):
         return _whole(op)
     notes: list[str] = []
     circuit, where = without_swaps(op.unitary)

@@ -154,7 +154,8 @@ class _Writer:
             return Call(path, self.builds.executable(path, node), args, outputs, node.op.effects)
         if isinstance(node.op, MapOp):
             lanes = int(choice.variant.settings.get("lanes", 1))
-            return Map(path, self._inner(node.op.item, path, ""), lanes, args[0], args[1:], outputs[0])
+            item = self._inner(node.op.item, path, "")
+            return Map(path, item, lanes, args[0], args[1:], outputs[0], node.op.errors)
         assert isinstance(node.op, BranchOp), f"{path}: only maps and branches are run by the program itself"
         then = self._inner(node.op.then, path, "then")
         otherwise = self._inner(node.op.otherwise, path, "otherwise")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
-from hetero.errors import HeteroError
+from hetero.errors import DeviceError, HeteroError
 from hetero.plans import Plan
 from hetero.run.executor import Executor
 
@@ -71,13 +71,18 @@ class Engines:
             self.retired = (*self.retired, old)
         return old
 
-    def sweep(self) -> None:
-        """Close retired engines that nobody is inside of."""
+    def sweep(self) -> list[DeviceError]:
+        """Close retired engines that nobody is inside of; what their devices had against it."""
         with self._lock:
             over = [e for e in self.retired if not e.running and not e.executor.busy]
             self.retired = tuple(e for e in self.retired if e not in over)
+        errors = []
         for engine in over:
-            engine.executor.close()
+            try:
+                engine.executor.close()
+            except DeviceError as error:
+                errors.append(error)
+        return errors
 
     @property
     def busy(self) -> bool:

@@ -69,7 +69,8 @@ class Executor(Protocol):
 
     def stats(self) -> dict[str, NodeStats]: ...
 
-    def spans(self) -> list[Span]: ...
+    def spans(self, *, take: bool = False) -> list[Span]:
+        """What was traced; it is forgotten where it is taken."""
 
     def events(self) -> Sequence[Event]: ...
 

@@ -87,29 +87,52 @@ class Failover:
                 job = self._jobs.get(timeout=pause_s)
                 if job is None:  # the last one: nothing is put after it
                     return
-                job()
                 pause_s = self.pause_s
+                self._guarded(job)
                 del job
             except Empty:
-                pause_s = self.pause_s if self._try_return() else min(2 * pause_s, LONGEST_PAUSE_S)
-            self._engines.sweep()
-            for (
-                engine
-            ) in self._engines.retired:  # what was inside of a stage when it was replaced may wait now
-                self._moved(engine, self._lost)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                if self._guarded(self._try_return):
+                    pause_s = self.pause_s
+            self._guarded(self._tidy)
+
+    def _guarded(self, work: Callable[[], object]) -> object:
+        """Do something, whatever comes of it: requests wait for this thread, so it must not end."""
+        try:
+            return work()
+        except Exception as unforeseen:  # told, for whoever can do something about it
+            self._log.add(
+                "failover failed", self._whole.graph.name, f"{type(unforeseen).__name__}: {unforeseen}"
+            )
+            return None
+
+    def _tidy(self) -> None:
+        """Close engines that nobody is inside of; take out of them who was inside of a stage and waits now."""
+        for error in self._engines.sweep():
+            self._log.add("not closed", self._whole.graph.name, str(error))
+        for engine in self._engines.retired:
+            self._moved(engine, self._lost)
 
     def _examine(self, engine: Engine, error: BaseException, again: Again) -> None:
         """Is it the device, or this one request?"""
-        if self._closed:
-            again(False)
-            return
-        may_run_again = not runs_once(engine.executor.program)
+        try:
+            outcome = not self._closed and self._is_repaired(engine, error)
+        except Exception as unforeseen:  # whatever it is, the request that failed has to be answered
+            self._log.add(
+                "not repaired", self._whole.graph.name, f"{type(unforeseen).__name__}: {unforeseen}"
+            )
+            outcome = False
+        again(outcome and not runs_once(engine.executor.program))
+
+    def _is_repaired(self, engine: Engine, error: BaseException) -> bool:
+        """Whether a request that fails on an engine would find another one now."""
         if engine is not self._engines.current:  # repaired since
-            again(may_run_again)
-            return
+            return True
         device = device_of(engine.executor.program, error)
-        why = None if device is None or device in self._lost else self._why_lost(engine, device)
-        again(why is not None and device is not None and self._lose(device, why) and may_run_again)
+        if device is None or device in self._lost:
+            return False
+        why = self._why_lost(engine, device)
+        return why is not None and self._lose(device, why)
 
     def _why_lost(self, engine: Engine, device: str) -> str | None:
         executor = engine.executor

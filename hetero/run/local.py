@@ -191,8 +191,8 @@ class LocalExecutor:
     def stats(self) -> dict[str, NodeStats]:
         return self._workshop.stats()
 
-    def spans(self) -> list[Span]:
-        return self._workshop.spans()
+    def spans(self, *, take: bool = False) -> list[Span]:
+        return self._workshop.spans(take=take)
 
     def events(self) -> Sequence[Event]:
         return self._workshop.events()

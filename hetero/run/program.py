@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from hetero.arguments import Errors
 from hetero.device import Variant
 from hetero.graph import Const
 from hetero.ops.base import Effects, Op
@@ -79,7 +80,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Run ``body(item, *closure)`` for each item, over at most ``lanes`` threads, results in the items' order."""
+    """Run ``body(item, *closure)`` for each item, over at most ``lanes`` threads, results in the items' order.
+
+    The error of an item fails the request, or stands in the place of its result.
+    """
 
     path: str
     body: Block
@@ -87,6 +91,7 @@ class Map:
     items: Tree
     closure: tuple[Tree, ...]
     output: Slot
+    errors: Errors = "raise"
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,9 +150,9 @@ class RayExecutor:
         answers = self._ask(lambda actor: actor.stats.remote())
         return {path: found for stats in answers for path, found in stats.items()}
 
-    def spans(self) -> list[Span]:
+    def spans(self, *, take: bool = False) -> list[Span]:
         """Times are each computer's own: clocks of different nodes are not compared."""
-        return [span for spans in self._ask(lambda actor: actor.spans.remote()) for span in spans]
+        return [span for spans in self._ask(lambda actor: actor.spans.remote(take)) for span in spans]
 
     def events(self) -> Sequence[Event]:
         return self._log.since()

@@ -93,8 +93,8 @@ class SiteHost:
     def stats(self) -> dict[str, NodeStats]:
         return self._opened().stats()
 
-    def spans(self) -> list[Span]:
-        return self._opened().spans()
+    def spans(self, take: bool = False) -> list[Span]:
+        return self._opened().spans(take=take)
 
     def close(self) -> None:
         self._opened().close()

@@ -80,7 +80,8 @@ class Request:
 
     def expire(self, deadline_s: float) -> None:
         """Its deadline has passed: the caller is told so, and what has not begun of it never begins."""
-        engine, flight = self._engine, self._flight
+        with self._lock:
+            engine, flight = self._engine, self._flight
         if engine is None or flight is None:
             where = "the request waited for its plan to be repaired"
         else:
@@ -93,7 +94,8 @@ class Request:
 
     def move(self, engine: Engine, lost: Collection[str]) -> None:
         """Run it elsewhere if it is in an engine that has been replaced, and waits there or hangs in a lost device."""
-        flight = self._flight
+        with self._lock:
+            flight = self._flight if self._engine is engine else None
         if flight is None or any(at.device not in lost for at in engine.executor.inside(flight)):
             return
         with self._lock:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,12 @@ from hetero.run.timing import NodeStats
 from hetero.run.trace import Span, save_chrome_trace
 from hetero.run.watchdog import predicted_seconds
 from hetero.values import to_host
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+    from prometheus_client.registry import CollectorRegistry
+
+    from hetero.run.otel import SpanExport
 
 __all__ = ["Session"]
 
@@ -196,9 +202,38 @@ class Session:
         """The spans of all nodes that ran while ``tracing`` was on."""
         return self._engines.current.executor.spans()
 
+    def take_trace(self) -> list[Span]:
+        """The spans since this was called last, of engines too that have been replaced meanwhile."""
+        return [span for engine in self._engines.all for span in engine.executor.spans(take=True)]
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are under way, or wait for their turn."""
+        return sum(len(engine.running) for engine in self._engines.all)
+
     def save_trace(self, path: str | Path) -> None:
         """Write the trace for chrome://tracing or ui.perfetto.dev; an old file stays intact where that fails."""
         save_chrome_trace(self.trace, path)
+
+    def export_spans(self, provider: TracerProvider | None = None, every_s: float = 1.0) -> SpanExport:
+        """Trace, and hand the spans to OpenTelemetry until the export or the session is closed.
+
+        Raises:
+            MissingExtraError: ``pip install 'hetero[observe]'`` is needed.
+        """
+        from hetero.run.otel import SpanExport
+
+        return SpanExport(self, self._graph.name, provider, every_s)
+
+    def export_metrics(self, registry: CollectorRegistry | None = None) -> None:
+        """Have Prometheus' registry (the default one without it) read counts and figures when it is scraped.
+
+        Raises:
+            MissingExtraError: ``pip install 'hetero[observe]'`` is needed.
+        """
+        from hetero.run.prometheus import register
+
+        register(self, registry)
 
     @property
     def closed(self) -> bool:

@@ -75,6 +75,7 @@ class Recorder:
         self._blocks: list[BlockTimes] = []
         self._kept: deque[tuple[BlockTimes, tuple[float, ...], int]] = deque(maxlen=TRACE_LIMIT)
         self._lock = threading.Lock()
+        self._taken = 0
         self.tracing = False
 
     def block(self, paths: Sequence[str], lane: str) -> Callable[[tuple[float, ...]], None]:
@@ -104,12 +105,17 @@ class Recorder:
                 found[path] = NodeStats(calls[path], float(p50_s), float(p99_s))
         return found
 
-    def spans(self) -> list[Span]:
-        """What was traced, in the order in which it ended."""
+    def spans(self, *, take: bool = False) -> list[Span]:
+        """What was traced, in the order in which it ended; it is forgotten where it is taken."""
+        kept = list(self._kept)
+        if take:  # what others append meanwhile stays
+            kept = [self._kept.popleft() for _ in kept]
         spans = []
-        for block, times, thread in list(self._kept):
+        for run, (block, times, thread) in enumerate(kept, self._taken):
             for i, path in enumerate(block.paths):
                 device, processor = self._devices.get(path, ("", ""))
                 lane = block.lane or f"thread {thread}"
-                spans.append(Span(path, device, processor, lane, times[i], times[i + 1], thread))
+                spans.append(Span(path, device, processor, lane, times[i], times[i + 1], thread, run))
+        if take:
+            self._taken += len(kept)
         return spans

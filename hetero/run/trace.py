@@ -15,7 +15,8 @@ __all__ = ["Span", "chrome_trace", "save_chrome_trace"]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One run of one node. Times are ``time.perf_counter`` seconds; ``thread`` tells parallel runs apart."""
+    """One run of one node. Times are ``time.perf_counter`` seconds; ``thread`` tells parallel runs apart, and ``run``
+    is the same for all nodes of one run of a block."""
 
     path: str
     device: str
@@ -24,6 +25,7 @@ class Span:
     start_s: float
     end_s: float
     thread: int = 0
+    run: int = 0
 
 
 def chrome_trace(spans: Iterable[Span]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -15,6 +16,7 @@ from hetero.run.codegen import CodeBook, Function
 from hetero.run.dispatch import Dispatcher
 from hetero.run.opened import Gate, Mover, Opened
 from hetero.run.program import Block, Build, Call, Map, Move, Stage, calls
+from hetero.run.retry import device_failure
 from hetero.run.sites import is_host
 from hetero.run.team import Team
 from hetero.run.timing import NodeStats, Recorder
@@ -48,7 +50,7 @@ class Workshop:
         self._places = _places(found, builds, machine)
         self._recorder = Recorder(self._places)
         self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
-        self._book = CodeBook(self._binding)
+        self._book = self._binding.book
         self.threads = threads_of(stages, machine)
         """How many stages can run at once, by processor."""
         self._dispatchers = {
@@ -78,15 +80,7 @@ class Workshop:
         self._opened.probe(device)
 
     def explained(self, error: Exception, default: str) -> NodeError:
-        """What a node raised as an error that names the node; its cause is the node's own."""
-        node = self._book.node_of(error) or default
-        if isinstance(error, NodeError):  # raised by the node's own op, which does not know its path
-            explained = NodeError(node, error.message)
-            explained.__cause__ = error.__cause__
-        else:
-            explained = NodeError(node, f"{type(error).__name__}: {error}")
-            explained.__cause__ = error
-        return explained
+        return self._binding.explained(error, default)
 
     @property
     def tracing(self) -> bool:
@@ -99,8 +93,8 @@ class Workshop:
     def stats(self) -> dict[str, NodeStats]:
         return self._binding.with_bytes(self._recorder.stats())
 
-    def spans(self) -> list[Span]:
-        return self._recorder.spans()
+    def spans(self, *, take: bool = False) -> list[Span]:
+        return self._recorder.spans(take=take)
 
     def events(self) -> Sequence[Event]:
         return self._opened.events()
@@ -121,6 +115,18 @@ class _Binding:
         self._opened, self._recorder, self._lanes = opened, recorder, lanes
         self._movers: dict[str, list[Mover]] = {}
         self.team = Team("hetero map", HELPERS)
+        self.book = CodeBook(self)
+
+    def explained(self, error: Exception, default: str) -> NodeError:
+        """What a node raised as an error that names the node; its cause is the node's own."""
+        node = self.book.node_of(error) or default
+        if isinstance(error, NodeError):  # raised by the node's own op, which does not know its path
+            explained = NodeError(node, error.message)
+            explained.__cause__ = error.__cause__
+        else:
+            explained = NodeError(node, f"{type(error).__name__}: {error}")
+            explained.__cause__ = error
+        return explained
 
     def run(self, call: Call) -> tuple[Function, Gate | None]:
         return self._opened.runs[call.executable], self._opened.gates[call.executable]
@@ -139,6 +145,8 @@ class _Binding:
 
     def map(self, instruction: Map, body: Function) -> Function:
         lanes, team = instruction.lanes, self.team
+        if instruction.errors == "return":
+            body = _returning(body, partial(self.explained, default=instruction.path))
 
         def run(items: Any, *closure: Any) -> list[Any]:
             values = items if isinstance(items, list | tuple) else list(items)
@@ -171,3 +179,17 @@ def _places(found: Sequence[Call], builds: Sequence[Build], machine: Machine) ->
     """Device and processor of each node."""
     devices = {call.path: builds[call.executable].device for call in found}
     return {path: (device, machine.device(device).processor) for path, device in devices.items()}
+
+
+def _returning(body: Function, explained: Callable[[Exception], NodeError]) -> Function:
+    """The body of a map, which gives the error of an item as its result. What a device did to it is the request's."""
+
+    def run(item: Any, *closure: Any) -> Any:
+        try:
+            return body(item, *closure)
+        except Exception as error:  # whatever a node raises, as asked
+            if device_failure(error) is not None:
+                raise
+            return explained(error)
+
+    return run

@@ -346,3 +346,51 @@ def test_bad_input_is_an_error_before_work_starts(case: str) -> None:
     call, kind, message = BAD[case]
     with pytest.raises(kind, match=message):
         call()
+
+
+def noise() -> Any:
+    """Every x and cx flips its qubits at random; reading errs one time in ten."""
+    from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+
+    model = NoiseModel()
+    model.add_all_qubit_quantum_error(depolarizing_error(0.2, 1), ["x", "h"])
+    model.add_all_qubit_quantum_error(depolarizing_error(0.1, 2), ["cx"])
+    model.add_all_qubit_readout_error(ReadoutError([[0.9, 0.1], [0.1, 0.9]]))
+    return model
+
+
+def test_noise_is_exact_in_expectation_values_and_seen_in_counts() -> None:
+    """A depolarised bell pair: <ZZ> and <XX> shrink by the product of what each gate keeps; counts show bit flips."""
+    values = Estimator(noise_model=noise()).run([(bell(), ["ZZ", "XX", "ZI"])]).result()[0].data.evs
+    assert values == pytest.approx([0.9, 0.9 * 0.8, 0.0], abs=1e-9)
+    circuit = bell()
+    circuit.measure_all()
+    counts = (
+        Sampler(noise_model=noise(), seed=1).run([circuit], shots=20_000).result()[0].data.meas.get_counts()
+    )
+    correlation = sum(n if bits in ("00", "11") else -n for bits, n in counts.items()) / 20_000
+    assert correlation == pytest.approx(0.9 * 0.8**2, abs=0.03)
+
+
+def test_noise_on_many_parameter_sets_and_in_the_middle() -> None:
+    """Sets are bound one by one, and what follows a noisy measurement follows what was read."""
+    circuit = QuantumCircuit(1, 2)
+    circuit.rx(Parameter("t"), 0)
+    circuit.measure(0, 0)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(0)
+    circuit.measure(0, 1)
+    found = (
+        Sampler(noise_model=noise(), seed=1).run([(circuit, [[0.0], [np.pi]])], shots=2000).result()[0].data.c
+    )
+    assert found.shape == (2,)
+    assert 1400 < found[0].get_counts()["00"] < 1900
+    assert 1100 < found[1].get_counts()["01"] < 1900
+
+
+def test_what_is_no_noise_model_is_told_so() -> None:
+    """A number is no noise model."""
+    circuit = bell()
+    circuit.measure_all()
+    with pytest.raises(ArgumentError, match="NoiseModel"):
+        Sampler(noise_model=0.1).run([circuit])

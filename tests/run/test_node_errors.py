@@ -180,3 +180,47 @@ def test_a_cancelled_request_stops_before_its_next_stage():
         go_on.set()
         assert session.submit((2,)).result(10) == 2
     assert ran == [2]
+
+
+@ht.node
+def inverse(x):
+    return 1 / x
+
+
+@ht.pipeline
+def inverses(xs):
+    return ht.map(lambda x: inverse(x), xs, errors="return")
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_an_item_may_give_its_error_in_its_place(lanes):
+    """The other items are not touched, and each error names its node and has its cause."""
+    graph = inverses.trace()
+    with Session(plan_of(graph, lanes={"map#1": lanes})) as session:
+        for values in (session.call(([2, 0, 4, 0],)), graph.run([2, 0, 4, 0]), inverses([2, 0, 4, 0])):
+            assert values[0::2] == [0.5, 0.25]
+            assert all(isinstance(value, NodeError) for value in values[1::2])
+            assert isinstance(values[1].__cause__, ZeroDivisionError)
+        assert session.call(([0],))[0].node == "map#1/inverse"
+        assert session.counts.failed == 0
+
+
+def test_an_item_that_fails_fails_its_request_unless_asked():
+    """The default, and what anything else than the two words is answered with."""
+    graph = ht.pipeline(lambda xs: ht.map(lambda x: inverse(x), xs)).trace()
+    with Session(plan_of(graph)) as session, pytest.raises(NodeError, match="map#1/inverse"):
+        session.call(([2, 0],))
+    with pytest.raises(LookupError, match="raise, return"):
+        ht.map(inverse, [1], errors="ignore")
+
+
+def test_a_map_with_errors_in_place_is_planned_and_kept(tmp_path):
+    """Errors on the sample are compared as errors, and a graph file says which kind of map it is."""
+    with ht.plan(inverses, [1, 0]) as plan:
+        found = plan([0, 4])
+        assert isinstance(found[0], NodeError)
+        assert found[1] == 0.25
+    graph = inverses.trace()
+    graph.save(tmp_path / "graph.zip")
+    assert ht.Graph.load(tmp_path / "graph.zip", code=graph).digest == graph.digest
+    assert graph.digest != ht.pipeline(lambda xs: ht.map(lambda x: inverse(x), xs)).trace().digest
