@@ -124,6 +124,10 @@ def _objection(op: CircuitOp, memory_bytes: int | None) -> str | None:
     features = op.features
     if max(features.qubits, features.clbits if features.dynamic else 0) > MAX_QUBITS:
         return f"at most {MAX_QUBITS} qubits or classical bits that are measured midway"
+    if any(
+        not isinstance(i.operation.condition, tuple) for i in op.circuit.data if i.operation.name == "if_else"
+    ):
+        return "it knows conditions (bit or register, value), not expressions"
     matrices = [i for i in op.circuit.data if i.operation.name == "unitary" and len(i.qubits) > 2]
     if matrices:
         width = len(matrices[0].qubits)

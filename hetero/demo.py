@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import hetero as ht
 from hetero.commands import devices
-from hetero.commands.progress import progress_bar
 from hetero.commands.tables import print_table
 from hetero.cost.difference import relative_l2
 from hetero.errors import InfeasibleError
 from hetero.plans import CONTROL
+from hetero.progress_bar import progress_bar
 from hetero.report.figures import dollars_seen, error_text, joules_seen
 from hetero.report.measured import Measured, measure, throughput
 from hetero.report.page import Observed, write_report

@@ -125,7 +125,10 @@ class UnavailableError(DeviceError):
 
 
 class WorkerError(DeviceError):
-    """A device's worker process died, could not be started or did not answer."""
+    """A device's worker process died, could not be started or did not answer. ``starting`` says that it had not begun
+    with anything of the caller's."""
+
+    starting: bool = False
 
 
 class ProblemError(HeteroError, ValueError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +60,7 @@ def plan(
             them too, and costs are the mean over all samples.
         budget_s: seconds for measuring and solving; what is not measured by then is taken from the prior, and the
             plan says so. Not bounded by it: running the sample once by the references, and once as planned to compare.
-        progress: is told how far measuring is.
+        progress: is told how far measuring is; without it a bar is shown where a person watches standard error.
         store: the profile store; the one in the user's cache directory without it.
 
     Raises:
@@ -82,8 +84,17 @@ def plan(
     deadline = None if budget_s is None else started + _seconds("budget_s", budget_s)
     samples = _samples(graph, sample, named, calibrate)
     usable = usable_machine(machine, request.selection)
-    with _using(store) as opened:
-        return decide(graph, usable, request, samples, opened, deadline=deadline, progress=progress)
+    with _using(store) as opened, _shown(progress) as shown:
+        return decide(graph, usable, request, samples, opened, deadline=deadline, progress=shown)
+
+
+def _shown(progress: Progress | None) -> AbstractContextManager[Progress | None]:
+    """The caller's progress; else a bar, where standard error is a terminal."""
+    if progress is not None or not sys.stderr.isatty():
+        return nullcontext(progress)
+    from hetero.progress_bar import progress_bar  # rich is loaded only where its bar is seen
+
+    return progress_bar("measuring")
 
 
 def usable_machine(machine: Machine | None, selection: Selection) -> Machine:

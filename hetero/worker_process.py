@@ -77,7 +77,9 @@ class WorkerProcess:
         """
         with self.lock:
             if self.ready() != generation and generation is not None:
-                raise WorkerError(f"{self.name}: its worker process died before it was asked to {verb}")
+                raise _early(
+                    WorkerError(f"{self.name}: its worker process died before it was asked to {verb}")
+                )
             assert self._channel is not None
             message = self._channel.pack((verb, arguments, self._forgotten()))
             try:
@@ -159,7 +161,8 @@ class WorkerProcess:
         last = "; its last lines: " + " | ".join(self._lines) if self._lines else ""
         message = f"{self.name}: worker process {pid} {what} (asked to {verb}){last}"
         self.log.add("lost", self.name, message)
-        return WorkerError(message)
+        # While it is opened or compiles, a process has not seen a request's values, which so are not to blame.
+        return WorkerError(message) if verb in ("run", "put", "get") else _early(WorkerError(message))
 
     def _kill(self, wait_first: bool = False) -> None:
         """End the process now; one that is dying by itself is given the time to say of what."""
@@ -195,6 +198,11 @@ class WorkerProcess:
         if isinstance(value, Handle):
             weakref.finalize(value, _forget, weakref.ref(self), value.token, value.generation).atexit = False
         return value
+
+
+def _early(error: WorkerError) -> WorkerError:
+    error.starting = True
+    return error
 
 
 def _forget(worker: weakref.ref[WorkerProcess], token: int, generation: int) -> None:

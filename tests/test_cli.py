@@ -10,8 +10,8 @@ import pytest
 
 import hetero as ht
 from hetero.cli import main
-from hetero.commands.progress import progress_bar
 from hetero.commands.target import Target
+from hetero.progress_bar import progress_bar
 
 PIPELINE = '''
 """A pipeline of a person's own, with its sample."""

@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("tracing", "explain"),
     ("plan_files",),
+    ("progress_bar",),
     ("planner", "uniform"),
     ("run",),
     ("report", "quantum"),

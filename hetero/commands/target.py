@@ -53,7 +53,7 @@ class Target:
     def plan(self, calls: list[tuple[Any, ...]], **options: Any) -> Plan:
         """A plan made on the first call, with the others as more samples, behind a progress bar."""
         import hetero as ht
-        from hetero.commands.progress import progress_bar
+        from hetero.progress_bar import progress_bar
 
         with progress_bar("measuring") as progress:
             return ht.plan(

@@ -17,11 +17,12 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from hetero.cost.circuit_rates import RATES
+from hetero.cost.dry_run import dry_growth
 from hetero.device import DeviceInfo, Variant
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_bonds import BondBound, bond_bound
 from hetero.ops.circuit_features import CircuitFeatures
-from hetero.ops.circuit_growth import LIMIT_NODES, Growth, diagram_growth
+from hetero.ops.circuit_growth import LIMIT_NODES, Growth
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.values import Specs
 
@@ -58,7 +59,10 @@ DRY_RUN_SHARE, DRY_RUN_LEAST, DRY_RUN_MOST = 0.05, 2_000, 1_000_000
 DRY_RUN_VISIT_S = 2e-6
 """What a node visit of a dry run takes, counting the nodes included."""
 
-DRY_RUN_FROM_S = 5e-3
+DRY_RUN_LEAST_S, DRY_RUN_ALONE_S = 0.02, 2.0
+"""It is killed after twice its share, but not before so long; after so long where no other method is looked at."""
+
+DRY_RUN_FROM_S = 10e-3
 """Nothing is run dry where another method takes less: a diagram takes that to begin."""
 
 BYTES_A_NODE = 300.0
@@ -158,7 +162,8 @@ def forecasts(
     if best_s < DRY_RUN_FROM_S:
         return found
     visits = DRY_RUN_SHARE * best_s / DRY_RUN_VISIT_S
-    shape = replace(shape, growth=_growth(op, int(min(max(visits, DRY_RUN_LEAST), DRY_RUN_MOST))))
+    limit = int(min(max(visits, DRY_RUN_LEAST), DRY_RUN_MOST))
+    shape = replace(shape, growth=_growth(op, limit, max(DRY_RUN_LEAST_S, 2 * DRY_RUN_SHARE * best_s)))
     return [
         forecast(method, variant, shape) if method == DIAGRAMS else one
         for one, method, (_, variant) in zip(found, methods, ways, strict=True)
@@ -169,13 +174,13 @@ def forecast_of(op: CircuitOp, specs: Specs, info: DeviceInfo, variant: Variant)
     """The forecast of one way by itself: its diagram is run dry up to a fixed limit."""
     method, shape = method_of(info, variant), shape_of(op, specs)
     if method == DIAGRAMS:
-        shape = replace(shape, growth=_growth(op, LIMIT_NODES))
+        shape = replace(shape, growth=_growth(op, LIMIT_NODES, DRY_RUN_ALONE_S))
     return forecast(method, variant, shape)
 
 
 @lru_cache(maxsize=64)
-def _growth(op: CircuitOp, limit_nodes: int) -> Growth | None:
-    return diagram_growth(op.circuit, limit_nodes)
+def _growth(op: CircuitOp, limit_nodes: int, patience_s: float) -> Growth | None:
+    return dry_growth(op.circuit, limit_nodes, patience_s)
 
 
 def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:

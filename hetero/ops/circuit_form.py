@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.errors import ModelError
+from hetero.ops.circuit_conditions import plain_condition, unknown_part
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -52,10 +53,11 @@ def check_instructions(who: str, circuit: QuantumCircuit) -> None:
     for instruction in circuit.data:
         operation = instruction.operation
         if operation.name == "if_else":
-            if not isinstance(operation.condition, tuple):
+            unknown = None if isinstance(operation.condition, tuple) else unknown_part(operation.condition)
+            if unknown is not None:
                 raise ModelError(
-                    f"circuit {who!r}: if_else on a classical expression is not supported; "
-                    "use a condition (bit or register, value)"
+                    f"circuit {who!r}: if_else on an expression with {unknown} is not supported; "
+                    "use bits, registers, numbers, logic and comparisons"
                 )
             for block in operation.blocks:
                 check_instructions(who, block)
@@ -108,9 +110,7 @@ def _is_composite(operation: Any) -> bool:
 def _operation(operation: Any, circuit: QuantumCircuit) -> list[Any]:
     blocks = getattr(operation, "blocks", ())
     if blocks:
-        target, value = operation.condition
-        bits = list(target) if hasattr(target, "__len__") else [target]
-        condition = ([circuit.find_bit(bit).index for bit in bits], int(value))
+        condition = plain_condition(operation.condition, circuit)
         return [operation.name, condition, [content(block) for block in blocks]]
     # A gate that is known by its matrix alone may have any name.
     matrix = None if _is_standard(operation) or operation.name in NOT_GATES else np.asarray(operation)

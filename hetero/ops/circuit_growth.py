@@ -2,12 +2,13 @@
 
 Nothing cheaper tells milliseconds from hours: a diagram's size follows from the values of amplitudes, not from any
 count of gates. Where the run ends, its cost is known; where it stops, no less than that cost is. The work is counted in
-nodes, not in seconds, so that the answer is the same in every run.
+nodes, not in seconds, so that the answer is the same in (nearly) every run.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ DIAGRAM_BASIS = (
 
 LIMIT_NODES = 100_000
 """Node visits of a dry run where nobody says otherwise: a few hundredths of a second."""
+
+SLOW_VISIT_S = 20e-6
+"""Ten times what a node visit takes: a dry run that is slower than this stops as well, whatever its nodes say."""
 
 SMALL_NODES, CHECK_EVERY_GATES = 256, 4
 """Counting the nodes costs as much as a gate, so a diagram of up to 256 is counted after every fourth."""
@@ -81,13 +85,14 @@ def diagram_growth(circuit: QuantumCircuit, limit_nodes: int = LIMIT_NODES) -> G
         return None
     package = DDPackage(circuit.num_qubits)
     state = package.zero_state(circuit.num_qubits)
+    until = time.perf_counter() + SLOW_VISIT_S * limit_nodes
     visits, done, nodes, gates = 0, 0, circuit.num_qubits + 1, len(computation)
     for done, operation in enumerate(computation, 1):  # how far it came is the answer
         state = package.apply_unitary_operation(state, operation)
         if nodes > SMALL_NODES or done % CHECK_EVERY_GATES == 0 or done == gates:
             nodes = state.size()
         visits += nodes
-        if visits > limit_nodes:
+        if visits > limit_nodes or time.perf_counter() > until:
             break
     return Growth(visits, nodes, done, gates)
 

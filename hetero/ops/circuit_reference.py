@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hetero.ops.circuit_conditions import holds
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit.quantum_info import SparsePauliOp
@@ -103,7 +105,7 @@ def _step(
             for outcome, state, shots in _measure(branch, qubits[0], rng)
         ]
     if operation.name == "if_else":
-        chosen = operation.blocks[0 if _holds(operation.condition, branch.bits, circuit) else 1 :][:1]
+        chosen = operation.blocks[0 if holds(operation.condition, branch.bits, circuit) else 1 :][:1]
         return _run_block(branch, chosen, qubits, clbits, rng)
     return [_Branch(branch.state.evolve(operation, qubits), branch.bits, branch.shots)]
 
@@ -148,14 +150,6 @@ def _flip(state: Any, qubit: int) -> Any:
     from qiskit.circuit.library import XGate
 
     return state.evolve(XGate(), [qubit])
-
-
-def _holds(condition: Any, bits: int, circuit: QuantumCircuit) -> bool:
-    """Whether ``(bit or register, value)`` holds for these classical bits."""
-    target, value = condition
-    members = list(target) if hasattr(target, "__len__") else [target]
-    found = sum((bits >> circuit.find_bit(bit).index & 1) << i for i, bit in enumerate(members))
-    return bool(found == int(value))
 
 
 def _draw_final(

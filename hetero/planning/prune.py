@@ -1,8 +1,9 @@
 """Options of circuits that are plainly worse than another one by their forecasts: never run, not even to be measured.
 
 Measuring drops what is slow, but only after a first run, and a state vector of 28 qubits or a decision diagram that
-explodes takes minutes for that. What is compared is the least that one option may take with the most that another may:
-an option whose forecast is uncertain is neither dropped lightly nor the reason for dropping another.
+explodes takes minutes for that. The least that an option may take is compared with the most that another may: one
+whose forecast is uncertain is no reason for dropping another. It is itself held to what it is likely to take, and not
+to the least: a run that was begun in order to measure it is not ended before its time.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def dominated(told: Sequence[Forecast | None]) -> Mapping[int, str]:
         index: f"predicted {_seconds(one.seconds)}, at least {_seconds(one.low_s)}, where another takes at most "
         f"{_seconds(surest)}: {one.why}"
         for index, one in known
-        if one.low_s > max(HOPELESS * surest, SHORT_S)
+        if (one.low_s if one.certain else one.seconds) > max(HOPELESS * surest, SHORT_S)
     }
 
 

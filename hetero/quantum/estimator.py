@@ -56,7 +56,7 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         self.seed = seed
         self.noise_model = noise_model
         self._machine = machine_for(Selection.of(allow, deny))
-        warm(*(info for info in self._machine.devices if info.isolation == "process"))
+        warm(*self._machine.devices)
 
     def run(
         self, pubs: Iterable[Any], *, precision: float | None = None

@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from hetero.cost.circuits import DIAGRAMS
+from hetero.cost.dry_run import warm_dry_run
 from hetero.device import Device, DeviceInfo, Executable
 from hetero.errors import DeviceError, WorkerError
 from hetero.isolation import ProcessDevice
@@ -69,7 +71,7 @@ def run(op: CircuitOp, way: Way, inputs: Sequence[Any], patience_s: float | None
         try:
             return executable.start(inputs).wait(patience_s)
         except WorkerError:
-            warm(way.info)
+            again(way.info)
             raise
 
 
@@ -82,16 +84,25 @@ def killable(info: DeviceInfo) -> Device:
     return ProcessDevice(replace(info, isolation="process"), WorkerProcess(f"{info.name} (killable)"))
 
 
+def again(info: DeviceInfo) -> None:
+    """Have a device's killed worker started again, so that the next one finds it ready."""
+    device = killable(info)
+    if isinstance(device, ProcessDevice):
+        threading.Thread(target=_opened, args=(device,), name="hetero restarts a worker", daemon=True).start()
+
+
+def _opened(device: ProcessDevice) -> None:
+    try:
+        device.opened()
+    except DeviceError:
+        return  # whoever uses it next is told why
+
+
 def warm(*infos: DeviceInfo) -> None:
-    """Have these devices' worker processes started and their engines loaded, without waiting for it."""
+    """Have the worker processes of dry runs and of those of these devices that need one started, without waiting."""
+    apart = [info for info in infos if info.isolation == "process"]
 
-    def start() -> None:
-        for info in infos:
-            device = killable(info)
-            if isinstance(device, ProcessDevice):
-                try:
-                    device.opened()
-                except DeviceError:
-                    return  # whoever uses it next is told why
-
-    threading.Thread(target=start, name="hetero warms quantum workers", daemon=True).start()
+    if any(info.engine == DIAGRAMS for info in infos):
+        warm_dry_run()
+    for info in apart:
+        again(info)

@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import weakref
 from types import FrameType
 from typing import Protocol
 
 __all__ = ["watch"]
+
+GRACE_S = 0.2
+"""What is left to whoever has just been given the last answers, to do something with them."""
 
 
 class Drained(Protocol):
@@ -45,4 +49,5 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 def _drain() -> None:
     for session in list(_sessions):
         session.close()
+    time.sleep(GRACE_S)
     os.kill(os.getpid(), signal.SIGTERM)

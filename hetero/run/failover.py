@@ -141,9 +141,8 @@ class Failover:
             executor.probe(device)
         except DeviceError as error:
             return str(error)
-        calls = sum(
-            s.calls for path, s in executor.stats().items() if engine.plan.choices[path].device == device
-        )
+        paths = {path for path, choice in engine.plan.choices.items() if choice.device == device}
+        calls = sum(stats.calls for path, stats in executor.stats().items() if path in paths)
         strikes = self._strikes[device] = after_failure(self._strikes.get(device, NO_STRIKES), calls)
         if strikes.number < LOST_AFTER or not self._has_plan_without(device):
             return None  # it does what it is asked: the requests themselves may be to blame

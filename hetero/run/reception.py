@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from hetero.errors import ArgumentError, OverloadError
 from hetero.events import EventLog, Repeated
 from hetero.run.alarms import Alarms
@@ -19,7 +21,7 @@ from hetero.run.engine import Engine, Engines
 from hetero.run.executor import AtWork, Launched
 from hetero.run.failover import Failover, Reopen
 from hetero.run.request import Request
-from hetero.run.retry import device_failure, may_retry, runs_once
+from hetero.run.retry import blame, device_failure, may_retry, runs_once
 from hetero.values import nbytes_of
 
 __all__ = ["Reception", "Room"]
@@ -47,8 +49,10 @@ class Reception:
         self._alarms = Alarms()
         self._failover = Failover(engines, self.log, reopen, self._move) if reopen is not None else None
         self._inside: set[Request] = set()
+        self._untold: list[None] = []  # one entry a request whose caller does not know yet how it ended
         self._nbytes = 0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # entered by its lock, which is cheaper
         self._patient = 0
         self._told_late = Repeated(self.log, "late", name)
         self._told_rejected = Repeated(self.log, "rejected", name)
@@ -58,7 +62,7 @@ class Reception:
         values: Sequence[Any],
         deadline_s: float | None = None,
         *,
-        attempt: int = 1,
+        blamed: float = 0.0,
         patient: bool = False,
     ) -> Future[Any]:
         """Start a request; one that is ``patient`` waits where there is no room for it.
@@ -69,11 +73,12 @@ class Reception:
         """
         if deadline_s is not None:
             _require_seconds(deadline_s)
-        self._engines.check(again=attempt > 1)
-        request = Request(self, values, sum(map(nbytes_of, values)), attempt)
+        self._engines.check(again=blamed > 0)
+        request = Request(self, values, sum(map(_nbytes, values)), blamed)
         future = request.future
         assert future is not None, "only an answered request has let go of it"
         self._admit(request, patient)
+        self._untold.append(None)
         if deadline_s is not None:
             request.alarm = self._alarms.at(
                 time.monotonic() + deadline_s, partial(request.expire, deadline_s)
@@ -85,10 +90,10 @@ class Reception:
         return self._engines.enter(again=again)
 
     def failed(
-        self, engine: Engine, error: BaseException, attempt: int, again: Callable[[bool], None]
+        self, engine: Engine, error: BaseException, blamed: float, again: Callable[[bool], None]
     ) -> None:
         """A run failed: once more where it may be, else after a repair, else never."""
-        if may_retry(engine.executor.program, error, attempt):
+        if may_retry(engine.executor.program, error, blamed):
             self.counters.add("retried")
             again(True)
         elif device_failure(error) is not None and self._failover is not None:
@@ -102,9 +107,10 @@ class Reception:
         Raises:
             Exception: the error, where it is final.
         """
-        if may_retry(engine.executor.program, error, attempt=1):
+        blamed = blame(error)
+        if may_retry(engine.executor.program, error, blamed):
             self.counters.add("retried")
-            return self.accept(values, attempt=2, patient=True).result()
+            return self.accept(values, blamed=blamed, patient=True).result()
         self.counters.add("failed")
         if device_failure(error) is not None and self._failover is not None:
             self._failover.failed(engine, error, lambda again: None)  # for the requests that follow
@@ -117,7 +123,7 @@ class Reception:
                 self._alarms.at(at.since_s + at.patience_s, partial(self._look, engine, flight, at))
 
     def left(self, request: Request, how: str) -> None:
-        with self._changed:
+        with self._lock:
             self._inside.discard(request)
             self._nbytes -= request.nbytes
             if self._patient:
@@ -127,9 +133,12 @@ class Reception:
         if how == "late":
             self._told_late.add("a request was dropped at its deadline")
 
+    def told(self) -> None:
+        self._untold.pop()
+
     @property
     def busy(self) -> bool:
-        return bool(self._inside)
+        return bool(self._untold)
 
     def close(self) -> None:
         self._alarms.close()
@@ -137,7 +146,7 @@ class Reception:
             self._failover.close()
 
     def _admit(self, request: Request, patient: bool) -> None:
-        with self._changed:
+        with self._lock:
             while not self._has_room(request):
                 if not patient:
                     break
@@ -172,10 +181,14 @@ class Reception:
     def _move(self, old: Engine, lost: Collection[str]) -> None:
         """Requests that wait in an engine which was replaced are run by the new one."""
         if not runs_once(old.executor.program):
-            with self._changed:
+            with self._lock:
                 waiting = list(self._inside)
             for request in waiting:
                 request.move(old, lost)
+
+
+def _nbytes(value: Any) -> int:
+    return value.nbytes if type(value) is np.ndarray else nbytes_of(value)
 
 
 def _require_seconds(deadline_s: float) -> None:

@@ -12,6 +12,7 @@ from hetero.errors import DeadlineError
 from hetero.run.alarms import Alarm
 from hetero.run.engine import Engine
 from hetero.run.executor import Launched
+from hetero.run.retry import blame
 
 __all__ = ["Office", "Request"]
 
@@ -22,15 +23,21 @@ class Office(Protocol):
     def enter(self, *, again: bool = False) -> Engine: ...
 
     def failed(
-        self, engine: Engine, error: BaseException, attempt: int, again: Callable[[bool], None]
+        self, engine: Engine, error: BaseException, blamed: float, again: Callable[[bool], None]
     ) -> None:
-        """A run failed: ``again`` is told once, now or later and in any thread, whether to run the request again."""
+        """A run failed, ``blamed`` being the blame of all failures so far.
+
+        ``again`` is told once, now or later and in any thread, whether to run the request again.
+        """
 
     def late(self, engine: Engine, flight: Launched) -> None:
         """A deadline has passed while this flight was under way."""
 
     def left(self, request: Request, how: str) -> None:
         """The request is over: ``answered``, ``failed``, ``late`` or ``cancelled``."""
+
+    def told(self) -> None:
+        """Whoever waited for it has been told."""
 
 
 class Request:
@@ -42,6 +49,7 @@ class Request:
 
     __slots__ = (
         "_attempt",
+        "_blamed",
         "_engine",
         "_flight",
         "_lock",
@@ -53,9 +61,10 @@ class Request:
         "nbytes",
     )
 
-    def __init__(self, office: Office, values: Sequence[Any], nbytes: int, attempt: int) -> None:
+    def __init__(self, office: Office, values: Sequence[Any], nbytes: int, blamed: float) -> None:
         self._office, self._values, self.nbytes = office, values, nbytes
-        self._attempt = attempt
+        self._blamed = blamed
+        self._attempt = 0
         self._lock = threading.Lock()
         self._over = False
         self._engine: Engine | None = None
@@ -71,7 +80,7 @@ class Request:
         """
         future = self.future
         try:
-            self._fly(again=self._attempt > 1)
+            self._fly(again=self._blamed > 0)
         except BaseException:
             self._withdraw("failed")
             raise
@@ -133,7 +142,8 @@ class Request:
         if error is None:
             self._answer("answered", result, None)
             return
-        self._office.failed(engine, error, attempt, partial(self._decided, error))
+        self._blamed += blame(error)
+        self._office.failed(engine, error, self._blamed, partial(self._decided, error))
 
     def _decided(self, error: BaseException, again: bool) -> None:
         if again:
@@ -162,6 +172,7 @@ class Request:
                 future.set_exception(error)
             else:
                 future.set_result(result)
+        self._office.told()
         return True
 
     def _dropped(self, future: Future[Any]) -> None:
@@ -181,6 +192,7 @@ class Request:
                 return False
             self._over = True
         self._let_go(how)
+        self._office.told()
         return True
 
     def _let_go(self, how: str) -> Future[Any] | None:

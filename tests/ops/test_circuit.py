@@ -127,6 +127,30 @@ def test_the_middle_of_a_circuit_may_measure_reset_and_decide() -> None:
     assert 400 < counts["000"] < 600
 
 
+def test_a_condition_may_be_an_expression() -> None:
+    """Logic, arithmetic of bits and comparisons over bits and registers decide as Qiskit means them."""
+    from qiskit.circuit.classical import expr
+
+    circuit = QuantumCircuit(QuantumRegister(4), ClassicalRegister(3, "c"), ClassicalRegister(1, "out"))
+    c, out = circuit.cregs
+    circuit.h([0, 1, 2])
+    circuit.measure([0, 1, 2], c)
+    both = expr.logic_and(expr.bit_xor(c[0], c[1]), expr.logic_not(c[2]))
+    with circuit.if_test(expr.logic_or(both, expr.greater(c, 6))):
+        circuit.x(3)
+    circuit.measure(3, out)
+    op = CircuitOp.from_circuit(circuit, shots=2000, seed=1)
+    seen = {key: int(key[2:], 2) for key in run(op)}
+    assert len(seen) == 8
+    for key, value in seen.items():
+        wanted = ((value & 1) ^ (value >> 1 & 1) and not value >> 2) or value > 6
+        assert key[0] == str(int(bool(wanted)))
+    other = circuit.copy()
+    with other.if_test(expr.less(c, 6)):
+        other.x(3)
+    assert CircuitOp.from_circuit(other, shots=2000, seed=1).digest != op.digest
+
+
 def test_the_same_content_has_the_same_digest() -> None:
     """Names and objects do not matter, travelling between processes does not either."""
     one = CircuitOp.from_circuit(rotations(), observables=["ZZ"], name="one")

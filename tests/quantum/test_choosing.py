@@ -17,11 +17,13 @@ from qiskit.circuit.library import QFTGate, real_amplitudes
 import hetero as ht
 from hetero.cost.circuit_rates import RATES
 from hetero.cost.circuits import Forecast, forecast, shape_of
+from hetero.cost.dry_run import dry_growth
 from hetero.cost.store import ProfileStore
 from hetero.device import Variant
 from hetero.errors import DeviceError, InfeasibleError, WorkerError
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_bonds import bond_bound
+from hetero.ops.circuit_form import plain
 from hetero.ops.circuit_growth import diagram_growth
 from hetero.planning.prune import HOPELESS, dominated
 from hetero.planning.selection import Selection
@@ -112,9 +114,10 @@ def test_regret_is_bounded(known: list[Forecast]) -> None:
 
 
 def test_what_another_beats_for_certain_is_never_run() -> None:
-    """The least of one is compared with the most of another; short ones and uncertain ones stay."""
-    forecasts = [told(1.0), told(100.0), told(0.001, certain=False), None, told(50.0, low_s=0.01)]
-    assert set(dominated(forecasts)) == {1}
+    """The least of one is compared with the most of another, or what an uncertain one is likely to take."""
+    forecasts = [told(1.0), told(100.0), None, told(50.0, certain=False, low_s=0.01), told(15.0)]
+    assert set(dominated(forecasts)) == {1, 3}
+    assert dominated([told(1e-3), told(0.09)]) == {}
     assert dominated([told(2 * HOPELESS)]) == {}
     assert "predicted 1e+02 s" in dominated(forecasts)[1]
 
@@ -137,9 +140,23 @@ def test_swaps_cost_a_diagram_nothing() -> None:
     circuit = QuantumCircuit(40)
     circuit.x(range(0, 40, 2))
     circuit.append(QFTGate(40), range(40))
-    growth = diagram_growth(circuit.decompose(reps=2), limit_nodes=200_000)
+    growth = diagram_growth(plain(circuit), limit_nodes=200_000)
     assert growth is not None
     assert growth.complete
+
+
+def test_a_dry_run_that_hangs_in_one_gate_is_killed() -> None:
+    """The same swaps written as three gates each: the worker is killed, and the answer is that it did not end."""
+    circuit = QuantumCircuit(40)
+    circuit.x(range(0, 40, 2))
+    circuit.append(QFTGate(40), range(40))
+    bare = plain(circuit).decompose(gates_to_decompose=["swap"])
+    growth = dry_growth(bare, limit_nodes=200_000, patience_s=3.0)
+    assert growth is not None
+    assert not growth.complete
+    again = dry_growth(ghz(5), limit_nodes=1000, patience_s=3.0)
+    assert again is not None
+    assert again.complete
 
 
 def test_bonds_are_bounded_by_gates_and_by_neighbours() -> None:
@@ -238,8 +255,8 @@ def test_a_circuit_that_nobody_can_run_says_what_each_would_need(monkeypatch: py
         raise DeviceError("broken")
 
     monkeypatch.setattr(running, "run", fail)
-    with pytest.raises(DeviceError, match="every way failed: .*broken"):
-        op = CircuitOp.from_circuit(measured(ghz(3)), shots=10)
+    op = CircuitOp.from_circuit(measured(ghz(3)), shots=10)
+    with pytest.raises(DeviceError, match=r"every way failed: .*broken"):
         running.answer(op, np.zeros((1, 0)), machine_for(Selection()), np.random.default_rng(0))
 
 

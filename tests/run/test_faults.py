@@ -52,7 +52,7 @@ def estimated(plan, seconds=0.001):
 def test_two_thousand_requests_outlive_random_kills(open_apart):
     """The worker dies again and again at random moments: each request is answered once, and right."""
     rng = random.Random(6)
-    moments = sorted(rng.sample(range(2000), 10))
+    moments = sorted(rng.sample(range(2000), 6))
     answers = {}
     with open_apart(chain(double, double)) as session:
 
@@ -73,7 +73,7 @@ def test_two_thousand_requests_outlive_random_kills(open_apart):
         for future in futures:
             future.exception(100)
         killer.join()
-        assert session.worker.generation > 5
+        assert session.worker.generation > 3
         assert session.counts.retried > 0
     assert answers == {x: [4 * x] for x in range(2000)}
 
