@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["translated"]
 
+DEEPEST = 12
+"""Gates within gates are replaced so far by what they are made of; what is then left goes to the transpiler."""
+
 NOT_GATES = ("measure", "reset", "barrier", "if_else")
 
 _ONE_QUBIT = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "rz", "p", "u", "r")
@@ -25,7 +28,21 @@ wrongly, silently (Qiskit/qiskit-aer issues 2391 and 2403)."""
 _GATES = {
     "statevector": (
         *WHILE_RUNNING,
-        *("cp", "crx", "cry", "crz", "csx", "cu", "ccz", "ecr", "mcp", "mcx", "unitary"),
+        *(
+            "cp",
+            "crx",
+            "cry",
+            "crz",
+            "csx",
+            "cu",
+            "ccz",
+            "ecr",
+            "mcp",
+            "mcphase",
+            "mcx",
+            "mcx_gray",
+            "unitary",
+        ),
     ),
     "matrix_product_state": (*WHILE_RUNNING, "cp", "csx", "ecr", "unitary"),
     "density_matrix": (*WHILE_RUNNING, "cp", "ecr", "unitary"),
@@ -33,7 +50,7 @@ _GATES = {
 }
 
 
-_NO_TARGET = ("barrier", "mcp", "mcx", "unitary")
+_NO_TARGET = ("barrier", "mcp", "mcphase", "mcx", "mcx_gray", "unitary")
 """Aer takes these, but Qiskit's transpiler does not translate to them."""
 
 
@@ -45,19 +62,26 @@ def translated(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
     """
     from qiskit import transpile
 
-    gates = _GATES[method] if method == "stabilizer" or not circuit.num_parameters else WHILE_RUNNING
-    if not circuit.num_parameters and set(_names(circuit)).issubset((*gates, *NOT_GATES)):
-        return circuit.copy()
+    bound = method == "stabilizer" or not circuit.num_parameters
+    gates = _GATES[method] if bound else WHILE_RUNNING
+    if bound:
+        own = circuit.copy()
+        for _ in range(DEEPEST):
+            foreign = set(_names(own)).difference(gates, NOT_GATES)
+            if not foreign:
+                return own
+            if any(getattr(i.operation, "blocks", ()) for i in own.data):
+                break  # `decompose` does not look into branches
+            # Only what Aer does not take: it has a pass of its own for a gate with many controls, which the transpiler
+            # would turn into thousands of gates.
+            own = own.decompose(gates_to_decompose=sorted(foreign))
     basis = [name for name in (*gates, *NOT_GATES) if name not in _NO_TARGET]
     return transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)
 
 
 def _names(circuit: QuantumCircuit) -> Iterator[str]:
-    """Names of all operations, those inside control flow too. An open control (on 0) is no plain gate."""
+    """Names of all operations, those inside control flow too. (A control on 0 shows in the name: ``cx_o0``.)"""
     for instruction in circuit.data:
-        operation = instruction.operation
-        controls = getattr(operation, "num_ctrl_qubits", 0) or 0
-        closed = not controls or getattr(operation, "ctrl_state", None) == (1 << controls) - 1
-        yield operation.name if closed else f"{operation.name} with an open control"
-        for block in getattr(operation, "blocks", ()):
+        yield instruction.operation.name
+        for block in getattr(instruction.operation, "blocks", ()):
             yield from _names(block)

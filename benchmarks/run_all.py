@@ -20,6 +20,7 @@ def commands(folder: Path) -> list[list[str]]:
         ["demo.py", "--csv", str(folder / "demo.csv")],
         ["prediction.py", "--out", str(folder / "prediction.csv")],
         ["overhead.py", "--out", str(folder)],
+        ["soak.py", "--seconds", "60"],
         ["schedule_speed.py", "--csv", str(folder / "schedule_speed.csv")],
     ]
     if os.environ.get("HETERO_SCHEDULES"):

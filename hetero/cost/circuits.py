@@ -59,8 +59,9 @@ DRY_RUN_SHARE, DRY_RUN_LEAST, DRY_RUN_MOST = 0.05, 2_000, 1_000_000
 DRY_RUN_VISIT_S = 2e-6
 """What a node visit of a dry run takes, counting the nodes included."""
 
-DRY_RUN_LEAST_S, DRY_RUN_ALONE_S = 0.02, 2.0
-"""It is killed after twice its share, but not before so long; after so long where no other method is looked at."""
+DRY_RUN_LEAST_S, DRY_RUN_ALONE_S = 0.02, 4.0
+"""It is killed after twice its share, but not before the one; after the other at the latest, and where no other method
+is looked at."""
 
 DRY_RUN_FROM_S = 10e-3
 """Nothing is run dry where another method takes less: a diagram takes that to begin."""
@@ -163,7 +164,8 @@ def forecasts(
         return found
     visits = DRY_RUN_SHARE * best_s / DRY_RUN_VISIT_S
     limit = int(min(max(visits, DRY_RUN_LEAST), DRY_RUN_MOST))
-    shape = replace(shape, growth=_growth(op, limit, max(DRY_RUN_LEAST_S, 2 * DRY_RUN_SHARE * best_s)))
+    patience_s = min(max(DRY_RUN_LEAST_S, 2 * DRY_RUN_SHARE * best_s), DRY_RUN_ALONE_S)
+    shape = replace(shape, growth=_growth(op, limit, patience_s))
     return [
         forecast(method, variant, shape) if method == DIAGRAMS else one
         for one, method, (_, variant) in zip(found, methods, ways, strict=True)

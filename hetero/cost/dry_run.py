@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hetero.device import DeviceInfo, Executable, Variant
 from hetero.errors import DeviceError, WorkerError
+from hetero.events import EventLog
 from hetero.isolation import ProcessDevice
 from hetero.ops.circuit_growth import Growth, diagram_growth
 from hetero.ops.function import FunctionOp
@@ -56,6 +57,13 @@ def warm_dry_run() -> None:
         threading.Thread(target=runner.warm, name="hetero warms dry runs", daemon=True).start()
 
 
+class _Silent(EventLog):
+    """That a dry run is killed is an answer, not an event."""
+
+    def add(self, kind: str, subject: str, message: str) -> None:
+        return
+
+
 class _Runner:
     """The function in its worker, compiled once."""
 
@@ -65,7 +73,9 @@ class _Runner:
         info = DeviceInfo(
             "cpu/dry-run", "python", "", "cpu", "", "hetero", ("function",), isolation="process"
         )
-        self._device = ProcessDevice(info, WorkerProcess("dry runs of decision diagrams"))
+        worker = WorkerProcess("dry runs of decision diagrams")
+        worker.log = _Silent()
+        self._device = ProcessDevice(info, worker)
         self._executable: Executable | None = None
 
     def executable(self) -> Executable:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIAGONAL", "without_last_diagonals"]
 
-DIAGONAL = frozenset("id z s sdg t tdg p rz u1 cz cp cu1 crz cs csdg ccz rzz mcp".split())  # noqa: SIM905
+DIAGONAL = frozenset("id z s sdg t tdg p rz u1 cz cp cu1 crz cs csdg ccz rzz mcp mcphase".split())  # noqa: SIM905
 """Standard gates whose matrix is diagonal whatever their angles, control states included."""
 
 

@@ -66,7 +66,7 @@ def _without_known_controls(
     """The gate on the qubits that matter, or None where a control keeps it from happening."""
     while controls := getattr(operation, "num_ctrl_qubits", 0):
         # Symmetric gates may use any of their qubits as control.
-        symmetric = operation.name in ("cz", "cp", "ccz", "mcp") and _closed(operation)
+        symmetric = operation.name in ("cz", "cp", "ccz", "mcp", "mcphase") and _closed(operation)
         places = range(len(qubits)) if symmetric else range(controls)
         place = next((i for i in places if qubits[i] in known), None)
         if place is None:

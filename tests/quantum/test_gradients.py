@@ -36,7 +36,9 @@ def layered(qubits: int = 3) -> QuantumCircuit:
 def differences(function: Differentiable, rows: np.ndarray) -> np.ndarray:
     """The Jacobian by central differences."""
     steps = np.eye(rows.shape[1]) * STEP
-    return np.stack([function.values(rows + s) - function.values(rows - s) for s in steps], axis=-1) / (2 * STEP)
+    return np.stack([function.values(rows + s) - function.values(rows - s) for s in steps], axis=-1) / (
+        2 * STEP
+    )
 
 
 def test_derivatives_are_those_of_the_values() -> None:

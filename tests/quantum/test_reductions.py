@@ -58,7 +58,7 @@ def test_last_diagonals_do_not_change_probabilities(circuit: QuantumCircuit) -> 
     assert found == pytest.approx(Statevector(circuit).probabilities(), abs=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(DIAGONAL - {"u1", "cu1", "mcp"}))
+@pytest.mark.parametrize("name", sorted(DIAGONAL - {"u1", "cu1", "mcp", "mcphase"}))
 def test_gates_called_diagonal_are(name: str) -> None:
     """Each name in the list is a gate whose matrix has nothing off its diagonal."""
     gate = getattr(QuantumCircuit(3), name)
