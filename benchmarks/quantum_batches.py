@@ -29,7 +29,7 @@ Run = Callable[[], np.ndarray]
 
 
 def circuit_of(qubits: int) -> QuantumCircuit:
-    return real_amplitudes(qubits, reps=3, entanglement="linear").decompose()
+    return real_amplitudes(qubits, reps=3, entanglement="linear")
 
 
 def observables_of(qubits: int) -> list[str]:

@@ -23,7 +23,8 @@ import numpy as np
 from circuit_families import FAMILIES, held_out, measured
 from scipy.optimize import least_squares
 
-from hetero.cost.circuits import Shape, compile_terms, method_of, run_terms, shape_of
+from hetero.cost.circuit_laws import Shape, compile_terms, run_terms
+from hetero.cost.circuits import method_of, shape_of
 from hetero.device import Device, DeviceInfo, Variant
 from hetero.errors import DeviceError, WorkerError
 from hetero.isolation import ProcessDevice

@@ -22,6 +22,8 @@ def commands(folder: Path) -> list[list[str]]:
         ["overhead.py", "--out", str(folder)],
         ["soak.py", "--seconds", "60"],
         ["schedule_speed.py", "--csv", str(folder / "schedule_speed.csv")],
+        ["quantum_batches.py", "--csv", str(folder / "quantum_batches.csv")],
+        ["quantum_choice.py", "--csv", str(folder / "quantum_choice.csv")],
     ]
     if os.environ.get("HETERO_SCHEDULES"):
         found.append(["schedule_known.py", "--csv", str(folder / "schedule_known.csv")])

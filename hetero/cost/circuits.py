@@ -14,38 +14,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeAlias
 
+from hetero.cost.circuit_laws import DENSITY, DIAGRAMS, LAWS, Shape, compile_terms
 from hetero.cost.circuit_rates import RATES
 from hetero.cost.dry_run import dry_growth
 from hetero.device import DeviceInfo, Variant
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_bonds import BondBound, bond_bound
-from hetero.ops.circuit_features import CircuitFeatures
 from hetero.ops.circuit_growth import LIMIT_NODES, Growth
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.values import Specs
 
 __all__ = [
     "Forecast",
-    "Shape",
-    "compile_terms",
     "forecast",
     "forecast_of",
     "forecasts",
     "method_of",
-    "run_terms",
     "shape_of",
 ]
-
-DENSITY = "aer density_matrix"
-"""A state vector of twice as many qubits; gates cost what they do there, so it has no rates of its own."""
-
-DIAGRAMS = "ddsim"
-"""The method whose cost no count tells."""
-
-LANES = 8
-"""Parameter sets that the batched engine takes at once, whether there are as many or not."""
 
 PARALLEL_QUBITS = 14
 """Aer divides a state vector among threads from here on."""
@@ -64,36 +51,10 @@ DRY_RUN_LEAST_S, DRY_RUN_ALONE_S = 0.02, 4.0
 is looked at."""
 
 DRY_RUN_FROM_S = 10e-3
-"""Nothing is run dry where another method takes less: a diagram takes that to begin."""
-
-BYTES_A_NODE = 300.0
-"""Of a decision diagram, its share of the tables included."""
+"""Nothing is run dry where another method takes less a parameter set: a diagram takes that to begin."""
 
 LONGEST_S = 1e9
 """Longer makes no difference to any choice, and float arithmetic stays finite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """All that the laws read: the circuit's counts, what is asked of it, its bonds, its diagram (None: not run)."""
-
-    features: CircuitFeatures
-    sets: int
-    shots: int
-    terms: int
-    bonds: BondBound
-    growth: Growth | None = None
-    noisy: bool = False
-
-    @property
-    def amplitudes(self) -> float:
-        return 2.0 ** min(self.features.qubits, 400)
-
-    @property
-    def runs(self) -> float:
-        """How often the gates are applied: once a set, or once a shot where shots part ways."""
-        apart = (self.features.dynamic or self.noisy) and self.shots
-        return float(self.sets) * (self.shots if apart else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +121,7 @@ def forecasts(
         if one is not None and method != DIAGRAMS
     ]
     best_s = min(others_s, default=LONGEST_S)
-    if best_s < DRY_RUN_FROM_S:
+    if best_s < DRY_RUN_FROM_S * shape.sets:
         return found
     visits = DRY_RUN_SHARE * best_s / DRY_RUN_VISIT_S
     limit = int(min(max(visits, DRY_RUN_LEAST), DRY_RUN_MOST))
@@ -190,7 +151,7 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
     rate = RATES.get("aer statevector" if method == DENSITY else method)
     if rate is None:
         return None
-    law = _LAWS[method]
+    law = LAWS[method]
     seconds = _cost(rate.run, law.run(shape), _speedup(method, variant, shape))
     compile_s = _cost(rate.compile, compile_terms(method, shape), 1.0)
     low, high = seconds / rate.spread, seconds * rate.spread
@@ -213,20 +174,6 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
         bounded=law.certain or method.endswith("matrix_product_state"),
         why=law.why(shape),
     )
-
-
-def run_terms(method: str, shape: Shape) -> dict[str, float]:
-    """The terms of a method's law for one warm run on one thread."""
-    return _LAWS[method].run(shape)
-
-
-def compile_terms(method: str, shape: Shape) -> dict[str, float]:
-    """The terms of what comes before the first run."""
-    f = shape.features
-    terms = {"once": 1.0, "gates": float(f.gates)}
-    if method == "statevector":
-        terms["amplitudes"] = shape.amplitudes if shape.shots else 0.0
-    return terms
 
 
 def _cost(rates: Mapping[str, float], terms: Mapping[str, float], speedup: float) -> float:
@@ -256,183 +203,3 @@ def _worst(shape: Shape) -> Growth:
     nodes = int(min(shape.amplitudes, 2.0**62))
     left = max(known.gates - known.done, 1)
     return Growth(known.visits + left * nodes, nodes, known.gates, known.gates)
-
-
-# The laws, one a method.
-
-
-@dataclass(frozen=True, slots=True)
-class _Statevector:
-    """Aer's: every gate passes over all amplitudes."""
-
-    certain: bool = True
-
-    def run(self, shape: Shape) -> dict[str, float]:
-        f, a = shape.features, shape.amplitudes
-        return {
-            "once": 1.0,
-            "gates": shape.runs * f.gates,
-            "narrow passes": shape.runs * a * f.one_qubit_gates,
-            "wide passes": shape.runs * a * (f.two_qubit_gates + 2 * f.larger_gates),
-            "amplitudes": shape.sets * a,
-            "terms": shape.sets * a * shape.terms,
-            "shots": float(shape.sets * shape.shots * f.qubits),
-        }
-
-    def memory(self, shape: Shape, variant: Variant) -> float:
-        return shape.amplitudes * (8.0 if variant.precision == "fp32" else 16.0)
-
-    def why(self, shape: Shape) -> str:
-        return f"{shape.features.gates} gates on 2^{shape.features.qubits} amplitudes"
-
-
-@dataclass(frozen=True, slots=True)
-class _Density:
-    """Every gate passes over both sides of the density matrix, errors included."""
-
-    certain: bool = True
-
-    def run(self, shape: Shape) -> dict[str, float]:
-        f, a = shape.features, shape.amplitudes**2
-        return {
-            "once": 1.0,
-            "gates": float(shape.sets * f.gates),
-            "narrow passes": 2.0 * shape.sets * a * f.one_qubit_gates,
-            "wide passes": 2.0 * shape.sets * a * (f.two_qubit_gates + 2 * f.larger_gates),
-            "terms": shape.sets * shape.amplitudes * shape.terms,
-            "shots": float(shape.sets * shape.shots * f.qubits),
-        }
-
-    def memory(self, shape: Shape, variant: Variant) -> float:
-        return 16.0 * shape.amplitudes**2
-
-    def why(self, shape: Shape) -> str:
-        return f"{shape.features.gates} noisy gates on 4^{shape.features.qubits} entries"
-
-
-@dataclass(frozen=True, slots=True)
-class _Batched:
-    """hetero's own: blocks of lanes, whatever the number of sets."""
-
-    certain: bool = True
-
-    def run(self, shape: Shape) -> dict[str, float]:
-        f = shape.features
-        lanes = float(-(-shape.sets // LANES) * LANES)
-        a = shape.amplitudes * lanes
-        return {
-            "once": 1.0,
-            "gates": lanes * f.gates,
-            "narrow passes": a * f.one_qubit_gates,
-            "wide passes": a * (f.two_qubit_gates + 6 * f.larger_gates),
-            "terms": a * shape.terms,
-            "amplitudes": a if shape.shots else 0.0,
-            "shots": float(shape.sets * min(shape.shots, 2.0**shape.features.qubits)),
-        }
-
-    def memory(self, shape: Shape, variant: Variant) -> float:
-        return shape.amplitudes * 16.0 * LANES * variant.threads
-
-    def why(self, shape: Shape) -> str:
-        lanes = -(-shape.sets // LANES) * LANES
-        return f"{shape.features.gates} gates on 2^{shape.features.qubits} amplitudes of {lanes} lanes"
-
-
-@dataclass(frozen=True, slots=True)
-class _Bonds:
-    """Matrix product states: two-site updates of cubic cost."""
-
-    certain: bool = False
-
-    def run(self, shape: Shape) -> dict[str, float]:
-        f, bonds = shape.features, shape.bonds
-        squares = sum(4.0**rank for rank in bonds.ranks) + 1.0
-        return {
-            "once": 1.0,
-            "gates": shape.runs * (f.gates + bonds.updates),
-            "cubes": shape.runs * bonds.cubes,
-            "shots": float(shape.sets * shape.shots * f.qubits),
-            "squares": float(shape.sets * shape.shots) * squares,
-            "terms": shape.sets * shape.terms * squares * 2.0**bonds.most,
-        }
-
-    def memory(self, shape: Shape, variant: Variant) -> float:
-        return shape.bonds.nbytes
-
-    def why(self, shape: Shape) -> str:
-        return f"bond dimension at most 2^{shape.bonds.most}, {shape.bonds.updates} two-site updates"
-
-
-@dataclass(frozen=True, slots=True)
-class _Tableau:
-    """Stabilizer tableaus: 2n rows of 2n bits."""
-
-    certain: bool = True
-
-    def run(self, shape: Shape) -> dict[str, float]:
-        f = shape.features
-        n = float(f.qubits)
-        return {
-            "once": 1.0,
-            "gates": shape.runs * f.gates,
-            "gate rows": shape.runs * f.gates * n,
-            "shots": float(shape.sets * shape.shots) * n,
-            "shot rows": float(shape.sets * shape.shots) * n * n,
-            "terms": shape.sets * shape.terms * n * n,
-        }
-
-    def memory(self, shape: Shape, variant: Variant) -> float:
-        return shape.features.qubits**2 / 2.0
-
-    def why(self, shape: Shape) -> str:
-        return f"Clifford gates only: {2 * shape.features.qubits} rows of bits"
-
-
-@dataclass(frozen=True, slots=True)
-class _Diagrams:
-    """Decision diagrams: the nodes visited by each gate."""
-
-    certain: bool = False
-
-    def run(self, shape: Shape) -> dict[str, float]:
-        f, growth = shape.features, shape.growth
-        vector = shape.amplitudes * shape.sets
-        return {
-            "once": 1.0,
-            "gates": shape.runs * f.gates,
-            "visits": shape.runs * _visits(growth),
-            "shots": float(shape.sets * shape.shots * f.qubits),
-            "amplitudes": vector if shape.terms else 0.0,
-            "terms": vector * shape.terms,
-        }
-
-    def memory(self, shape: Shape, variant: Variant) -> float:
-        nodes = shape.growth.nodes if shape.growth else 0
-        return BYTES_A_NODE * nodes + (48.0 * shape.amplitudes if shape.terms else 0.0)
-
-    def why(self, shape: Shape) -> str:
-        growth = shape.growth
-        if growth is None:
-            return "its diagram was not run dry"
-        if growth.complete:
-            return f"its diagram ends with {growth.nodes} nodes"
-        return f"its diagram has {growth.nodes} nodes after {growth.done} of {growth.gates} gates"
-
-
-def _visits(growth: Growth | None) -> float:
-    """Node visits of a whole run: what is left is taken to cost as much a gate as the last one did."""
-    if growth is None:
-        return 0.0
-    return float(growth.visits + (growth.gates - growth.done) * growth.nodes)
-
-
-Law: TypeAlias = _Statevector | _Density | _Batched | _Bonds | _Tableau | _Diagrams
-
-_LAWS: Mapping[str, Law] = {
-    "aer statevector": _Statevector(),
-    DENSITY: _Density(),
-    "aer matrix_product_state": _Bonds(),
-    "aer stabilizer": _Tableau(),
-    DIAGRAMS: _Diagrams(),
-    "statevector": _Batched(),
-}

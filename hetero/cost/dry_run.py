@@ -21,7 +21,7 @@ from hetero.worker_process import WorkerProcess
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-__all__ = ["dry_growth", "warm_dry_run"]
+__all__ = ["dry_growth", "ready_dry_run", "warm_dry_run"]
 
 START_S = 2.0
 """A worker is up after about this long: worth waiting for where more than that is at stake."""
@@ -55,6 +55,13 @@ def warm_dry_run() -> None:
     runner = _runner()
     if not runner.ready.is_set():
         threading.Thread(target=runner.warm, name="hetero warms dry runs", daemon=True).start()
+
+
+def ready_dry_run() -> None:
+    """Wait until the worker is started: for who has the time, and wants an answer the first time already."""
+    runner = _runner()
+    if not runner.ready.is_set():
+        runner.warm()
 
 
 class _Silent(EventLog):

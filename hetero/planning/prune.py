@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from hetero.cost.circuit_laws import DIAGRAMS
 from hetero.cost.circuits import Forecast, forecasts
+from hetero.cost.dry_run import ready_dry_run
 from hetero.ops.circuit import CircuitOp
 from hetero.planning.evidence import Evidence
 from hetero.planning.options import Candidate
@@ -20,6 +22,9 @@ __all__ = ["HOPELESS", "dominated", "hopeless"]
 
 HOPELESS = 5.0
 """An option is dropped where its least is over so many times the most of another."""
+
+NARROW = 14
+"""Up to so many qubits nothing takes long enough for a dry run of a decision diagram to be worth starting a process."""
 
 SHORT_S = 0.1
 """What cannot take longer than this is measured whatever it is compared with: that is cheap, and surer."""
@@ -36,6 +41,8 @@ def hopeless(candidates: Iterable[Candidate], evidence: Evidence) -> dict[Candid
         op, calls = rivals[0].op, evidence.calls.get(path, ())
         assert isinstance(op, CircuitOp)
         specs: Specs = max(calls, key=lambda call: call.nbytes).inputs if calls else op.example_specs()
+        if op.features.qubits > NARROW and any(rival.info.engine == DIAGRAMS for rival in rivals):
+            ready_dry_run()
         told = forecasts(op, specs, [(rival.info, rival.variant) for rival in rivals])
         found.update({rivals[index]: reason for index, reason in dominated(told).items()})
     return found

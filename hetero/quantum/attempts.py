@@ -23,8 +23,8 @@ GAMBLE, GAMBLE_FROM_S = 0.1, 1.0
 """One whose forecast is a bound, and may be a loose one, is tried for this share, where the best certain one takes so
 long or more. (What is known of a decision diagram from its dry run is no bound: that it did not end is a bad sign.)"""
 
-SHORT_S = 0.05
-"""The least that is given: starting takes as long."""
+SHORT_S = 0.25
+"""The least that is given: on a busy machine anything may take that long, and a killed process is not free."""
 
 PATIENCE_S = 600.0
 """Where nothing is certain: what the last way may take. The ones before it get `EARLIER_S`, or four times their
@@ -62,7 +62,8 @@ def _early(one: Forecast, index: int, safe_s: float) -> Attempt | None:
     """The attempt before the best certain way, or None where it is not worth one."""
     given_s = max(SHORT_S, WORTH * safe_s)
     if one.first_s < WORTH * safe_s:
-        return Attempt(index, None if one.bounded and one.high_s <= given_s else given_s)
+        # One that ends within the time of the certain way needs no guard: nothing can be lost.
+        return Attempt(index, None if one.bounded and one.high_s <= safe_s else given_s)
     if one.bounded and safe_s >= GAMBLE_FROM_S and one.low_s < GAMBLE * safe_s:
         return Attempt(index, GAMBLE * safe_s)
     return None

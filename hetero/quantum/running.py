@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +17,8 @@ from hetero.ops.circuit import CircuitOp
 from hetero.quantum.attempts import attempts
 from hetero.quantum.story import Story, Tried
 from hetero.quantum.ways import Ways, ways_of
-from hetero.quantum.workers import run
-from hetero.rewrite.reduce_circuit import Part, reduced
+from hetero.quantum.workers import MOST_KEPT, run
+from hetero.rewrite.reduce_circuit import Part, Reduced, as_it_is, reduced
 from hetero.values import specs_of
 
 __all__ = ["Answer", "answer"]
@@ -50,20 +52,42 @@ def answer(
         InfeasibleError: no device can run it; says what each would need.
         DeviceError: every way failed; says how.
     """
-    sets = len(rows)
-    found = ways_of(op, specs_of(_inputs(op, rows)), machine, dry_run=False)
-    quickest = min((way.forecast.first_s for way in found.ways), default=np.inf)
-    if quickest < REDUCE_GATE_S * op.features.gates:
-        values, story = _part(Part(op, tuple(range(op.features.parameters))), rows, found, machine, rng)
-        return Answer(values, (story,), ())
-    small = reduced(op)
+    small, ways = _prepared(op, rows, machine)
     answers, stories = [], []
-    for part in small.parts:
+    for part, known in zip(small.parts, ways, strict=True):
         go_on()
-        values, story = _part(part, rows[:, list(part.columns)], None, machine, rng)
+        values, story = _part(part, rows[:, list(part.columns)], known, machine, rng)
         answers.append(values)
         stories.append(story)
-    return Answer(small.combine(answers, sets, rng), tuple(stories), small.notes)
+    return Answer(small.combine(answers, len(rows), rng), tuple(stories), small.notes)
+
+
+_decided: OrderedDict[tuple[str, int, Machine], tuple[Reduced, tuple[Ways, ...]]] = OrderedDict()
+_deciding = threading.Lock()
+
+
+def _prepared(
+    op: CircuitOp, rows: np.ndarray[Any, Any], machine: Machine
+) -> tuple[Reduced, tuple[Ways, ...]]:
+    """The parts of an op and the ways to run each; kept, since a variational loop asks for the same over and over."""
+    key = (op.digest, len(rows), machine)
+    with _deciding:
+        if key in _decided:
+            _decided.move_to_end(key)
+            return _decided[key]
+    whole = ways_of(op, specs_of(_inputs(op, rows)), machine, dry_run=False)
+    quickest = min((way.forecast.first_s for way in whole.ways), default=np.inf)
+    found: tuple[Reduced, tuple[Ways, ...]]
+    if quickest < REDUCE_GATE_S * op.features.gates:
+        found = as_it_is(op), (whole,)
+    else:
+        small = reduced(op)
+        found = small, tuple(_ways(p.op, rows[:, list(p.columns)], machine) for p in small.parts)
+    with _deciding:
+        _decided[key] = found
+        if len(_decided) > MOST_KEPT:
+            _decided.popitem(last=False)
+    return found
 
 
 def _ways(op: CircuitOp, rows: np.ndarray[Any, Any], machine: Machine) -> Ways:
@@ -75,15 +99,15 @@ def _inputs(op: CircuitOp, rows: np.ndarray[Any, Any]) -> list[Any]:
 
 
 def _part(
-    part: Part, rows: np.ndarray[Any, Any], known: Ways | None, machine: Machine, rng: np.random.Generator
+    part: Part, rows: np.ndarray[Any, Any], known: Ways, machine: Machine, rng: np.random.Generator
 ) -> tuple[Any, Story]:
     """The part's answer for every set. One that has no parameters is run once, and drawn from for every set."""
     op, sets = part.op, len(rows)
     if op.features.parameters or sets == 1:
-        output, story = _tried(op, rows, known or _ways(op, rows, machine))
+        output, story = _tried(op, rows, known)
         return _values(op, output, op.features.parameters > 0), story
     if op.shots is None:
-        output, story = _tried(op, rows[:1], known or _ways(op, rows, machine))
+        output, story = _tried(op, rows[:1], known)
         return np.repeat(np.reshape(output, (1, -1)), sets, axis=0), story
     many = replace(op, shots=op.shots * sets)
     output, story = _tried(many, rows[:1], _ways(many, rows, machine))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from hetero.cost.circuits import DIAGRAMS
+from hetero.cost.circuit_laws import DIAGRAMS
 from hetero.cost.dry_run import warm_dry_run
 from hetero.device import Device, DeviceInfo, Executable
 from hetero.errors import DeviceError, WorkerError

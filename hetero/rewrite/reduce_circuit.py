@@ -19,7 +19,7 @@ from hetero.rewrite.light_cone import light_cone
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-__all__ = ["Part", "Reduced", "reduced"]
+__all__ = ["Part", "Reduced", "as_it_is", "reduced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Reduced:
 def reduced(op: CircuitOp) -> Reduced:
     """The op's parts. A dynamic or noisy circuit, or one on which nothing can be saved, is its only part."""
     if op.features.dynamic or isinstance(op, NoisyCircuitOp):
-        return _whole(op)
+        return as_it_is(op)
     notes: list[str] = []
     circuit, where = without_swaps(op.unitary)
     if len(circuit.data) < len(op.unitary.data):
@@ -67,6 +67,13 @@ def reduced(op: CircuitOp) -> Reduced:
         circuit, lambda c: light_cone(c, support), "gates outside the light cone of the observables", notes
     )
     return _expectations(op, circuit, where, notes)
+
+
+def as_it_is(op: CircuitOp) -> Reduced:
+    """The op as its only part."""
+    return Reduced(
+        (Part(op, tuple(range(op.features.parameters))),), lambda answers, sets, rng: answers[0], ()
+    )
 
 
 def _noted(
@@ -98,16 +105,10 @@ def _columns(op: CircuitOp, circuit: QuantumCircuit) -> tuple[int, ...]:
     return tuple(place[parameter] for parameter in circuit.parameters)
 
 
-def _whole(op: CircuitOp) -> Reduced:
-    return Reduced(
-        (Part(op, tuple(range(op.features.parameters))),), lambda answers, sets, rng: answers[0], ()
-    )
-
-
 def _counts(op: CircuitOp, circuit: QuantumCircuit, final: Mapping[int, int], notes: list[str]) -> Reduced:
     """Parts are measured apart. Shots of independent parts may be paired in any order, so in a random one."""
     if not notes and len(components(circuit)) == 1:
-        return _whole(op)
+        return as_it_is(op)
     assert op.shots is not None
     parts, places = [], []
     for index, qubits in enumerate(_split(op, circuit, notes)):
@@ -161,7 +162,7 @@ def _paired(counts: Sequence[Mapping[int, int]], shots: int, rng: np.random.Gene
 def _expectations(op: CircuitOp, circuit: QuantumCircuit, where: Sequence[int], notes: list[str]) -> Reduced:
     """Of a product state, the expectation value of a Pauli string is the product over the parts."""
     if not notes and len(components(circuit)) == 1:
-        return _whole(op)
+        return as_it_is(op)
     parts_of = _split(op, circuit, notes)
     idle = sorted(set(range(circuit.num_qubits)).difference(*parts_of))
     labels: list[dict[str, int]] = [{} for _ in parts_of]
