@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline: cores are shared. In CI the examples are the same every time, so that a change is judged by itself; the
+# search for new ones goes on wherever people run the tests.
+settings.register_profile("hetero", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("hetero")
 
 sys.path.insert(0, str(Path(__file__).parent))  # under importlib's import mode nothing else finds `needs`
 

@@ -104,9 +104,14 @@ def minimise_period(
     incumbent: Draft | None,
     horizon_s: float,
     lower_s: float,
+    upper_s: float,
     effort: Effort,
 ) -> Outcome:
-    """The choice of options that keeps the busiest processor or link least busy, within limits."""
+    """The choice of options that keeps the busiest processor or link least busy, within limits.
+
+    ``upper_s`` is a period that is known to be reached, else infinite: time is counted in parts of it, so that options
+    which take far longer, and cannot be chosen, do not make the parts coarse.
+    """
     timed = limits.seconds is not None
     model = _timed_model(arrays, limits, horizon_s) if timed else _untimed_model(arrays, limits)
     share = arrays.seconds * arrays.cores / arrays.capacity[arrays.processor]
@@ -114,10 +119,12 @@ def minimise_period(
     most = (
         _largest_sum(arrays, share) + float(transfers[np.isfinite(transfers)].max(initial=0)) * arrays.edges
     )
+    most = min(most, upper_s)
+    share, transfers = np.minimum(share, 2 * most), np.minimum(transfers, 2 * most)
     unit = ticks_for(np.concatenate([share, transfers]), most)
     period = model.cp.new_int_var(unit.at_least(lower_s), unit.at_most(most) + 1, "period")
     _bound_processors(model, unit.whole(share), period)
-    _bound_links(model, unit, period)
+    _bound_links(model, unit, period, 2 * most)
     model.cp.minimize(period)
     if incumbent is not None:
         _hint(model, incumbent)
@@ -143,7 +150,7 @@ def _bound_processors(model: _Model, share: Ints, period: cp_model.IntVar) -> No
         model.cp.add(sum(int(share[option]) * model.taken[option] for option in here) <= period)
 
 
-def _bound_links(model: _Model, unit: Ticks, period: cp_model.IntVar) -> None:
+def _bound_links(model: _Model, unit: Ticks, period: cp_model.IntVar, longest_s: float) -> None:
     """A tensor, known by its source and size, goes once over each link that it needs."""
     cp, arrays = model.cp, model.arrays
     tensors: dict[tuple[int, float], list[int]] = {}
@@ -163,7 +170,7 @@ def _bound_links(model: _Model, unit: Ticks, period: cp_model.IntVar) -> None:
                 sent = cp.new_bool_var(f"sent{source}from{here}to{there}")
                 for on_there in arriving:
                     cp.add_bool_or(on_here.negated(), on_there.negated(), sent)
-                ticks = unit.whole(np.array([nbytes / arrays.rate[here, there]]))
+                ticks = unit.whole(np.array([min(nbytes / arrays.rate[here, there], longest_s)]))
                 terms.setdefault((here, there), []).append(int(ticks[0]) * sent)
     for pair in terms.values():
         cp.add(sum(pair) <= period)

@@ -58,12 +58,14 @@ def _exact(
 ) -> tuple[Draft, float, float]:
     from hetero.schedule.exact import minimise_period
 
+    known_s = math.inf if incumbent is None else _period(problem, arrays, incumbent)
     outcome = minimise_period(
         arrays,
         limits,
         incumbent=incumbent,
         horizon_s=worst_case(arrays),
         lower_s=bound,
+        upper_s=known_s,
         effort=budget.effort(),
     )
     drafts = [draft for draft in (incumbent, outcome.draft) if draft is not None]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from onnx.reference import ReferenceEvaluator
+from threadpoolctl import threadpool_limits
 
 from hetero.device import (
     HOST,
@@ -62,6 +63,7 @@ class Abacus:
             raise refuse(self.info.name, op, error) from error
 
         def run(*inputs: Any) -> Outputs:
-            return tuple(evaluator.run(None, dict(zip(op.inputs, op.arrays(inputs), strict=True))))
+            with threadpool_limits(1):  # NumPy's matrix products take all cores otherwise
+                return tuple(evaluator.run(None, dict(zip(op.inputs, op.arrays(inputs), strict=True))))
 
         return DirectExecutable(run)
