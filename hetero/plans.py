@@ -75,7 +75,6 @@ class Plan:
 
     ``choices`` has an entry for every path of ``graph.walk()``; ``problem`` and ``schedule`` have one task for each
     top-level node, by its name. ``options`` are all that was considered, the losers and their reasons too.
-    ``reference`` is the choice of each leaf whose outputs define what is right, where it was among the options.
     """
 
     graph: Graph

@@ -64,16 +64,13 @@ def decide(
     candidates, refused = candidates_of(graph, machine, evidence, store, open_device)
     everything = [candidate for found in candidates.values() for candidate in found]
     failures: Mapping[Candidate, str] = hopeless(everything, evidence)
+    measure = measure or partial(measure_here, deadline=deadline, progress=progress)
     if samples:
-        measure = measure or partial(measure_here, deadline=deadline, progress=progress)
         here = [c for c in everything if c not in failures and not is_apart(c)]
         failures = {**failures, **_measure(here, evidence, seen, key, store, deadline, measure)}
     failures = {**failures, **too_quick(everything, evidence, store)}
-    if (
-        samples
-        and measure is not None
-        and (apart := [c for c in everything if c not in failures and is_apart(c)])
-    ):
+    apart = [c for c in everything if c not in failures and is_apart(c)]
+    if samples and apart:
         failures = {**failures, **_measure(apart, evidence, seen, key, store, deadline, measure)}
     options = {
         path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
