@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from hetero.schedule.files import write_atomically
+from hetero.files import write_atomically
 from hetero.schedule.measures import chosen_options
 from hetero.schedule.parse import limits_from_dict
 from hetero.schedule.problem import Problem
@@ -44,7 +44,7 @@ def run_file(
         seed=seed,
     )
     if out is not None:
-        write_atomically(Path(out), json.dumps(schedule.to_dict(), indent=1) + "\n")
+        write_atomically(out, (json.dumps(schedule.to_dict(), indent=1) + "\n").encode())
     return summary(problem, schedule)
 
 

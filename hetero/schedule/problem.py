@@ -138,6 +138,6 @@ class Problem:
 
     def save(self, path: str | Path) -> None:
         """Write the problem file; the old file stays intact if writing fails."""
-        from hetero.schedule.files import write_atomically
+        from hetero.files import write_atomically
 
-        write_atomically(Path(path), json.dumps(self.to_dict(), indent=1) + "\n")
+        write_atomically(path, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
