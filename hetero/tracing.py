@@ -17,22 +17,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeGuard, overload
 
 from hetero.arguments import Errors, errors_option
-from hetero.errors import ArgumentError, GraphError, HeteroError, TracingError
-from hetero.graph import INPUT, REQUIRED, Arg, Const, Graph, Input, Node, Pack, Ref
-from hetero.ops.base import Effects, Op
+from hetero.callee import Callee
+from hetero.errors import ArgumentError, GraphError, TracingError
+from hetero.graph import INPUT, REQUIRED, Arg, Graph, Input, Node, Pack, Ref
+from hetero.ops.base import Effects
 from hetero.ops.branch import BranchOp
 from hetero.ops.function import FunctionOp
 from hetero.ops.map import MapOp, as_node_error, items_of
-from hetero.traced import Traced, holds_traced
-from hetero.user_code import line_of, location
+from hetero.recording import Trace, current_trace, record, record_calls
+from hetero.traced import Traced
+from hetero.user_code import location
 
 __all__ = [
     "Callee",
@@ -46,176 +46,6 @@ __all__ = [
     "node",
     "pipeline",
 ]
-
-
-class _Trace:
-    """The graph that is being recorded. Maps and branches nest: ``outer`` is the trace around this one."""
-
-    def __init__(self, name: str, outer: _Trace | None) -> None:
-        self.name = name
-        self.outer = outer
-        self.nodes: list[Node] = []
-        self.inputs: list[Input] = []
-        # By identity: comparing traced values is refused, as a dict would do on equal hashes.
-        self._captured: dict[int, tuple[Traced, Ref]] = {}
-        self._uses: dict[str, int] = {}
-        self._names: set[str] = set()
-
-    def parameter(self, name: str, default: Any = REQUIRED) -> Traced:
-        self.inputs.append(Input(name, default))
-        return Traced(self, Ref(INPUT, len(self.inputs) - 1), f"input {name!r} of {self.name!r}")
-
-    def add(self, op: Op, args: tuple[Arg, ...], *, numbered: bool = False) -> Any:
-        """Record one use of an op; returns its traced output, or a tuple of them."""
-        name = self._free_name(op.name, numbered)
-        self.nodes.append(Node(name, op, args, location()))
-        if len(op.outputs) == 1:
-            return Traced(self, Ref(name, 0), f"the value of node {name!r}")
-        return _together(
-            op,
-            [
-                Traced(self, Ref(name, i), f"output {output!r} of node {name!r}")
-                for i, output in enumerate(op.outputs)
-            ],
-        )
-
-    def _free_name(self, base: str, numbered: bool) -> str:
-        """``read``, ``read#2``, ...; past names that a user chose to look like that."""
-        while True:
-            count = self._uses[base] = self._uses.get(base, 0) + 1
-            name = base if count == 1 and not numbered else f"{base}#{count}"
-            if name not in self._names:
-                self._names.add(name)
-                return name
-
-    def ref(self, value: Traced) -> Ref:
-        """The reference of a traced value in this graph: a value of a graph around it becomes an input."""
-        if value._trace is self:
-            return value._ref
-        if id(value) not in self._captured:
-            around = self.outer
-            while around is not None and around is not value._trace:
-                around = around.outer
-            if around is None:
-                raise TracingError(
-                    f"{location()}: {value._label} belongs to another trace; a traced value cannot be kept "
-                    "and used after its pipeline, map or branch was traced: return it instead"
-                )
-            self._captured[id(value)] = (value, Ref(INPUT, len(self.inputs)))
-            self.inputs.append(Input(f"closure{len(self._captured)}"))
-        return self._captured[id(value)][1]
-
-    @property
-    def captured(self) -> list[Traced]:
-        """The values of graphs around this one that it uses, in the order of its closure inputs."""
-        return [value for value, _ in self._captured.values()]
-
-    def arg(self, value: Any) -> Arg:
-        """A call's argument as a tree: what holds no traced value is one constant."""
-        if isinstance(value, Traced):
-            return self.ref(value)
-        if not holds_traced(value):
-            return Const(value)
-        if type(value) is dict:
-            return Pack("dict", tuple(self.arg(v) for v in value.values()), tuple(value))
-        if type(value) is list or type(value) is tuple or isinstance(value, _Several):
-            return Pack("list" if isinstance(value, list) else "tuple", tuple(self.arg(v) for v in value))
-        raise TracingError(
-            f"{location()}: a {type(value).__name__} cannot hold values that exist only when the plan runs; pass them "
-            f"in a list, tuple or dict, and make the {type(value).__name__} inside a @ht.node"
-        )
-
-    def graph(self, output: Any) -> Graph:
-        result = self.arg(output)  # first: what it captures from around becomes one more input
-        return Graph(self.name, tuple(self.inputs), tuple(self.nodes), result)
-
-
-class _Several(tuple[Any, ...]):
-    """Outputs of one node, which are passed on as a plain tuple; a named tuple of the user's own is not."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> tuple[Any, ...]:  # its type is made on the fly and cannot be found by name
-        return tuple, (tuple(self),)
-
-
-def _together(op: Op, values: Sequence[Any]) -> tuple[Any, ...]:
-    """Several outputs as a named tuple in the op's order; a name that is no identifier is reached by its position."""
-    return _outputs_type(op.kind, op.outputs)(*values)
-
-
-@functools.cache
-def _outputs_type(kind: str, names: tuple[str, ...]) -> Callable[..., tuple[Any, ...]]:
-    named = namedtuple(kind, names, rename=True)  # type: ignore[misc]  # the names are the model's
-    return type(kind, (named, _Several), {"__slots__": ()})
-
-
-_current: ContextVar[_Trace | None] = ContextVar("hetero_trace", default=None)
-
-
-class Callee:
-    """An op that a pipeline can call; outside of tracing a call runs its reference."""
-
-    def __init__(self, op: Op) -> None:
-        if not isinstance(op.name, str) or not op.name or "/" in op.name:
-            raise ArgumentError(
-                f"name={op.name!r}: a node's name is a text without '/', which separates a map from what is inside it"
-            )
-        self.op = op
-        self.__name__ = op.name
-
-    @property
-    def digest(self) -> str:
-        return self.op.digest
-
-    @functools.cached_property
-    def _run(self) -> Callable[..., tuple[Any, ...]]:
-        return self.op.load()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        values = self._bind(args, kwargs)
-        trace = _current.get()
-        if trace is not None:
-            return trace.add(self.op, tuple(trace.arg(value) for value in values))
-        if any(holds_traced(value) for value in values):
-            raise TracingError(
-                f"{location()}: {self.op.name!r} was given a traced value outside of that value's pipeline, where it "
-                "never has a value; call it inside the pipeline"
-            )
-        outputs = self._run(*values)
-        return outputs[0] if len(outputs) == 1 else _together(self.op, outputs)
-
-    def __get__(self, instance: object, owner: type | None = None) -> Callee:
-        """A function decorated inside a class is a method: reached through an object, it has its ``self``."""
-        op = self.op
-        if instance is None or not isinstance(op, FunctionOp) or not isinstance(op.function, FunctionType):
-            return self
-        method = op.function.__get__(instance, owner)
-        return Callee(FunctionOp(method, name=op.name, outputs=len(op.outputs), effects=op.effects))
-
-    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-        op = self.op
-        signature = f"{op.name}({', '.join(op.inputs)})"
-        if len(args) > len(op.inputs):
-            raise ArgumentError(
-                f"{location()}: {signature} takes {len(op.inputs)} arguments, {len(args)} were given"
-            )
-        given = dict(zip(op.inputs, args, strict=False))
-        for name, value in kwargs.items():
-            if name not in op.inputs:
-                raise ArgumentError(
-                    f"{location()}: {signature} has no input {name!r}; it has: {', '.join(op.inputs) or 'none'}"
-                )
-            if name in given:
-                raise ArgumentError(f"{location()}: {signature} was given {name!r} by position and by name")
-            given[name] = value
-        missing = [name for name in op.inputs if name not in given and name not in op.defaults]
-        if missing:
-            raise ArgumentError(f"{location()}: {signature} misses {', '.join(missing)}")
-        return [given[name] if name in given else op.defaults[name] for name in op.inputs]
-
-    def __repr__(self) -> str:
-        return repr(self.op)
 
 
 class Pipeline:
@@ -256,7 +86,7 @@ class Pipeline:
             TracingError: the function uses a value that exists only when the plan runs.
             GraphError: it calls no node.
         """
-        trace = _Trace(self.name, None)
+        trace = Trace(self.name, None)
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for p in inspect.signature(self.function).parameters.values():
@@ -265,7 +95,7 @@ class Pipeline:
                 named[p.name] = value
             else:
                 positional.append(value)
-        graph = _record(trace, lambda: self.function(*positional, **named))
+        graph = record(trace, lambda: self.function(*positional, **named))
         if not graph.nodes:
             raise GraphError(
                 f"pipeline {self.name!r} is empty: it calls no node; decorate a function with @ht.node and call it"
@@ -310,34 +140,6 @@ def _require_no_traced_closure(function: Callable[..., Any]) -> None:
                 f"{location()}: a node closes over a value that exists only when the plan runs ({held!r}); make it a "
                 "parameter of the node and pass it"
             )
-
-
-def _record(trace: _Trace, body: Callable[[], Any]) -> Graph:
-    return trace.graph(_traced(trace, body))
-
-
-def _traced(trace: _Trace, body: Callable[[], Any]) -> Any:
-    """What the body gives while its calls are recorded in this trace."""
-    token = _current.set(trace)
-    try:
-        return body()
-    except HeteroError:
-        raise
-    except RecursionError as error:
-        raise TracingError(
-            f"pipeline {trace.name!r} calls itself without end; a pipeline is traced whole, so recursion over a value "
-            "that exists only when the plan runs has to be inside a @ht.node"
-        ) from error
-    except (TypeError, AttributeError) as error:
-        if "Traced" not in str(error):
-            raise
-        # Code that asks no value's leave: json, `%d`, `with`, str.join, os.path and the like.
-        raise TracingError(
-            f"{line_of(error.__traceback__)}: a value that exists only when the plan runs was used while the pipeline "
-            f"is traced ({error}); do that inside a @ht.node"
-        ) from error
-    finally:
-        _current.reset(token)
 
 
 @overload
@@ -468,12 +270,12 @@ def map(f: Callable[[Any], Any], items: Any, *, errors: Errors = "raise") -> Any
         raise ArgumentError(
             f"{location()}: ht.map(f, items): f is {f!r}, expected a node, a pipeline or a function of one item"
         )
-    trace = _current.get()
+    trace = current_trace.get()
     if trace is None:
         return [_item(f, item, how) for item in items_of(items)]
-    inner = _Trace(getattr(f, "__name__", "item").replace("<lambda>", "item"), trace)
+    inner = Trace(getattr(f, "__name__", "item").replace("<lambda>", "item"), trace)
     item = inner.parameter("item")
-    body = _record(inner, lambda: f(item))
+    body = record(inner, lambda: f(item))
     args = (trace.arg(items), *(trace.ref(value) for value in inner.captured))
     return trace.add(MapOp(body, errors=how), args, numbered=True)
 
@@ -496,7 +298,7 @@ def branch(test: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> 
     """
     for name, side in (("then", then), ("otherwise", otherwise)):
         _require_side(name, side)
-    trace = _current.get()
+    trace = current_trace.get()
     if trace is None or not isinstance(test, Traced):
         return then() if test else otherwise()
     sides = [_side(trace, "then", then), _side(trace, "otherwise", otherwise)]
@@ -530,13 +332,13 @@ def _require_side(name: str, side: Any) -> None:
         return
 
 
-def _side(outer: _Trace, name: str, body: Callable[[], Any]) -> tuple[_Trace, Arg]:
+def _side(outer: Trace, name: str, body: Callable[[], Any]) -> tuple[Trace, Arg]:
     """One side as it was traced: its own closure inputs, in the order in which it met them."""
-    inner = _Trace(name, outer)
-    return inner, inner.arg(_traced(inner, body))
+    inner = Trace(name, outer)
+    return inner, inner.arg(record_calls(inner, body))
 
 
-def _over(inner: _Trace, output: Arg, closure: Sequence[Traced]) -> Graph:
+def _over(inner: Trace, output: Arg, closure: Sequence[Traced]) -> Graph:
     """A side's graph with all of the branch's closure values as its inputs, in their common order."""
     position = {id(value): i for i, value in enumerate(closure)}
     moved_to = [position[id(value)] for value in inner.captured]

@@ -31,6 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("planning.selection", "planning.evidence"),
     ("plans",),
     ("planning",),
+    ("recording",),
+    ("callee",),
     ("tracing", "explain"),
     ("plan_files",),
     ("progress_bar",),
