@@ -23,6 +23,7 @@ from hetero.schedule.load_bounds import load_bound
 from hetero.schedule.pooling import pooled
 from hetero.schedule.problem import Limits, Problem
 from hetero.schedule.ticks import time_ticks
+from hetero.schedule.tradeoff import tradeoff_bound
 
 __all__ = ["shortest"]
 
@@ -32,6 +33,9 @@ SEARCH_FROM_TASKS = 30
 TURNS = ((0.05, 0.15), (0.5, 1.0))
 """Shares of the time that is left for local search, then CP-SAT: a short turn each, which is enough for
 most problems, then a long one."""
+
+TRADEOFF_UP_TO_SIZE = 20_000
+"""Options and edges up to which the linear program of chains and load together takes well under a second."""
 
 EXACT_UP_TO_SIZE = 6000
 """Beyond so many transfer constraints CP-SAT is still presolving when the budget ends."""
@@ -79,6 +83,7 @@ class _Solve:
     def _by_the_clock(self) -> None:
         if self._done or (self._budget.left == 0 and self._valid):
             return
+        self._bound_tradeoff()
         turns: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
         if self._arrays.tasks >= SEARCH_FROM_TASKS:
             self._raise_bound(load_bound(self._arrays))
@@ -93,6 +98,8 @@ class _Solve:
         size = FIRST_ROUND_STEPS
         if steps == 0 and not self._valid:
             self._exact_steps(FIRST_ROUND_STEPS)
+        if steps > 0 and not self._done:
+            self._bound_tradeoff()
         if steps > 0 and not self._done and self._arrays.tasks >= SEARCH_FROM_TASKS:
             self._raise_bound(load_bound(self._arrays))
         while steps > 0 and not self._done:
@@ -102,6 +109,10 @@ class _Solve:
                     method(turn)
                     steps -= turn
             size *= 2
+
+    def _bound_tradeoff(self) -> None:
+        if self._arrays.options + self._arrays.edges <= TRADEOFF_UP_TO_SIZE:
+            self._raise_bound(tradeoff_bound(self._arrays, self._limits))
 
     @property
     def _valid(self) -> bool:
