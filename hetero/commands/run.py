@@ -1,10 +1,10 @@
-"""``hetero run``: plan if need be, run, show the results."""
+"""``hetero run``: plan if need be, run here or on a Ray cluster, show the results or write them to a file."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,15 @@ from hetero.commands.options import (
     PipelineName,
     limits_of,
 )
+from hetero.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hetero.commands.target import Target
+    from hetero.plans import Plan
+
+    MakePlan = Callable[[list[tuple[Any, ...]]], Plan]
 
 __all__ = ["command"]
 
@@ -28,24 +37,60 @@ def command(
     plan_file: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Run this saved plan instead of planning.")
     ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="FILE",
+            help="Write the results here as they come, a JSON line each; run again, go on with what is missing.",
+        ),
+    ] = None,
+    match: Annotated[
+        str,
+        typer.Option("--match", metavar="PATTERN", help="With --results: the files of the folder to take."),
+    ] = "*",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray", metavar="ADDRESS", help="Plan for this Ray cluster and run there; auto: this one."
+        ),
+    ] = None,
     objective: ObjectiveName = "latency",
     limit: LimitTexts = None,
     allow: Allow = None,
     deny: Deny = None,
     budget: Budget = None,
 ) -> None:
-    """Run a pipeline on an input, and print its result."""
+    """Run a pipeline on an input, and print its result or write it to a file."""
     import hetero as ht
     from hetero.commands.target import target
-    from hetero.show import seconds
 
     limits = limits_of(limit)
     found = target(name)
-    calls = found.calls(path)
-    if plan_file is not None:
-        plan = ht.load_plan(plan_file, found.pipeline)
-    else:
-        plan = found.plan(calls, objective=objective, limits=limits, allow=allow, deny=deny, budget_s=budget)
+
+    def plan(calls: list[tuple[Any, ...]]) -> Plan:
+        if plan_file is not None:
+            # A plan for this machine is solved again for a cluster, so it need not be this machine's.
+            local = ht.load_plan(plan_file, found.pipeline, replan=ray is not None)
+        else:
+            local = found.plan(
+                calls, objective=objective, limits=limits, allow=allow, deny=deny, budget_s=budget
+            )
+        return local if ray is None else local.on_ray(ray)
+
+    if results is None:
+        _show_each(found, found.calls(path), plan)
+        return
+    if path is None:
+        raise ArgumentError(f"--results {results}: which file or folder is to be read? name it after {name}")
+    if _write_each(found, path, match, results, plan):
+        raise typer.Exit(1)
+
+
+def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan) -> None:
+    from hetero.show import seconds
+
+    plan = plan_on(calls)
     predicted = seconds(plan.estimate.seconds)
     with plan:
         for number, call in enumerate(calls, 1):
@@ -57,3 +102,29 @@ def command(
             typer.echo(found.show(result))
             cold = " (the first run, with loading the engines)" if number == 1 else ""
             typer.echo(f"{found.name}: {seconds(took_s)}{cold}; predicted when warm: {predicted}", err=True)
+
+
+def _write_each(found: Target, path: str, match: str, results: Path, plan_on: MakePlan) -> int:
+    """How many inputs failed; the file says which and why."""
+    import hetero as ht
+    from hetero.planner import graph_of
+    from hetero.run.batch import Progress, files_in, plan_on_first, run_batch, waiting
+    from hetero.run.journal import Journal
+
+    def report(progress: Progress) -> None:
+        typer.echo(f"{found.name}: {progress}", err=True)
+
+    items = files_in(path, lambda file: [ht.args(*call) for call in found.inputs(file)], match)
+    with Journal(results, graph_of(found.pipeline).digest) as journal:
+        todo = waiting(items, journal)
+        if not todo:
+            typer.echo(f"{found.name}: all {len(items)} are done", err=True)
+            return 0
+        with plan_on_first(todo, lambda calls: plan_on([call.args for call in calls])) as plan:
+            failed = run_batch(plan, items, journal, report).failed
+    if failed:
+        typer.echo(
+            f'{found.name}: {failed} failed, see "error" in {results}; run again, they are tried again',
+            err=True,
+        )
+    return failed

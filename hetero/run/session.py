@@ -111,14 +111,20 @@ class Session:
         kwargs: Mapping[str, Any] | None = None,
         *,
         deadline_s: float | None = None,
+        patient: bool = False,
     ) -> Future[Any]:
         """Start one request; its future gives the result or raises as ``call`` does. It can be cancelled.
 
         Raises:
-            OverloadError: as many requests are under way as there is ``room`` for.
+            OverloadError: as many requests are under way as there is ``room`` for; who is ``patient`` waits instead.
             ClosedError: the session is closed.
         """
-        return self._accept(self._bind(args, kwargs), deadline_s)
+        return self._accept(self._bind(args, kwargs), deadline_s, patient)
+
+    @property
+    def window(self) -> int:
+        """How many requests in flight keep it busy: twice as many as can run at once."""
+        return 2 * self._engines.current.executor.parallel
 
     def _accept(self, values: Sequence[Any], deadline_s: float | None, patient: bool = False) -> Future[Any]:
         next(self._started)
@@ -144,7 +150,7 @@ class Session:
             ArgumentError: ``in_flight`` is not positive.
         """
         self._engines.check()
-        limit = 2 * self._engines.current.executor.parallel if in_flight is None else in_flight
+        limit = self.window if in_flight is None else in_flight
         if limit < 1:
             raise ArgumentError(f"stream(in_flight={in_flight}): at least one request must be in flight")
         take = _raising if errors_option(errors) == "raise" else _returning
