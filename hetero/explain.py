@@ -67,7 +67,7 @@ def _measured(plan: Plan, path: str, stats: object | None) -> str:
     """Seconds for one request: the median of one call times the calls of a request."""
     if stats is None or not getattr(stats, "calls", 0):
         return "-"
-    per_request = plan.evidence.per_request(path) if plan.evidence else 1.0
+    per_request = plan.evidence.per_request(path, plan.choices[path].variant) if plan.evidence else 1.0
     return show.seconds(stats.p50_s * per_request)  # type: ignore[attr-defined]
 
 

@@ -169,6 +169,7 @@ def _op_plain(op: Op, content: dict[str, bytes]) -> dict[str, Any]:
         for name, blob in op.contents().items():
             content[f"{folder}/{name}"] = blob
         plain["files"] = list(op.contents())
+        plain["paddable"] = dict(op.paddable)
     elif isinstance(op, CircuitOp):
         content[f"circuit/{op.digest}.qpy"] = op.to_qpy()
         plain |= op.asked()
@@ -186,7 +187,7 @@ def _op_of(plain: Mapping[str, Any], archive: zipfile.ZipFile, known: Mapping[st
         return known[digest]
     if kind == "onnx":
         blobs = {file: archive.read(f"onnx/{digest}/{file}") for file in plain["files"]}
-        return OnnxOp.from_contents(blobs, name)
+        return OnnxOp.from_contents(blobs, name, plain.get("paddable"))
     if kind == "circuit":
         return CircuitOp.from_qpy(archive.read(f"circuit/{digest}.qpy"), name, plain)
     if kind == "map":

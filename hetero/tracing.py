@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeGuard, overload
@@ -201,36 +201,45 @@ def pipeline(function: Callable[..., Any] | None = None, /, *, name: str | None 
     return Pipeline(function, name)
 
 
-def from_onnx(model: str | Path | bytes, name: str | None = None) -> Callee:
+def from_onnx(
+    model: str | Path | bytes, name: str | None = None, *, paddable: Mapping[str, int] | None = None
+) -> Callee:
     """An ONNX model as a node, called with its inputs in the model's own order or by their names.
 
     Args:
         model: a path, or the bytes of the file.
         name: what the node is called; the file's stem without it.
+        paddable: inputs that may be filled up with zeros at the end of an axis, each with that axis, without a change
+            of any output (tokens with their attention mask): a map may then run items of unequal length as one batch.
 
     Raises:
+        ArgumentError: ``paddable`` names an input or an axis that is not there.
         ModelError: the file cannot be read as ONNX.
         MissingExtraError: ``pip install 'hetero[onnx]'`` is needed.
     """
     from hetero.ops.onnx import OnnxOp
 
-    return Callee(OnnxOp.from_model(model, name=name))
+    return Callee(OnnxOp.from_model(model, name=name, paddable=paddable))
 
 
-def from_torch(module: Any, example: Any, name: str | None = None) -> Callee:
+def from_torch(
+    module: Any, example: Any, name: str | None = None, *, paddable: Mapping[str, int] | None = None
+) -> Callee:
     """A torch module as a node. It is offered to the ONNX engines too: exported once, its outputs compared.
 
     Args:
         module: a ``torch.nn.Module``; it is put into evaluation mode.
         example: one input, a tuple of positional inputs, or a dict by name: fixes dtypes and ranks, not sizes.
+        paddable: as in ``from_onnx``.
 
     Raises:
+        ArgumentError: ``paddable`` names an input or an axis that is not there.
         ModelError: the module does not run on the example.
         MissingExtraError: ``pip install 'hetero[torch]'`` is needed.
     """
     from hetero.ops.torch import TorchOp
 
-    return Callee(TorchOp.from_module(module, example, name=name))
+    return Callee(TorchOp.from_module(module, example, name=name, paddable=paddable))
 
 
 def from_qiskit(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from hetero.cost.difference import relative_l2
@@ -13,6 +16,7 @@ from hetero.cost.record import Call, Recording, References, failed, run_referenc
 from hetero.errors import DeviceError
 from hetero.graph import Graph, Node
 from hetero.ops.base import Outputs, Run
+from hetero.rewrite.batch import Batching, run_batched
 
 __all__ = ["Culprit", "PipelineError", "pipeline_error", "relative_l2"]
 
@@ -47,20 +51,29 @@ class PipelineError:
 
 
 def pipeline_error(
-    graph: Graph, choices: Mapping[str, _C], recording: Recording, executable_for: ExecutableFor[_C]
+    graph: Graph,
+    choices: Mapping[str, _C],
+    recording: Recording,
+    executable_for: ExecutableFor[_C],
+    batchings: Mapping[str, Batching] = MappingProxyType({}),
 ) -> PipelineError:
     """Run the graph on the recorded samples, node by node, as chosen, and compare the final outputs.
 
     A node that runs by the reference on inputs that are exactly recorded ones is not run again: its recorded
-    outputs are used. Nodes without a choice run by the reference.
+    outputs are used. Nodes without a choice run by the reference. Those with a batching get a map's items in batches.
 
     Raises:
         NodeError: a node raised; it names the node by its path, and what was raised is its cause.
         DeviceError: an engine failed.
     """
     replay = _Replay(choices, recording, executable_for)
+    nodes = dict(graph.walk())
+    together = {path: partial(replay.together, path, nodes[path], how) for path, how in batchings.items()}
     errors = [
-        relative_l2(recording.outputs[number], interpret(graph, sample, replay.begin(number)))
+        relative_l2(
+            recording.outputs[number],
+            interpret(graph, sample, replay.begin(number), together=together),
+        )
         for number, sample in enumerate(recording.samples)
     ]
     return PipelineError(max(errors, default=0.0), replay.culprits())
@@ -96,15 +109,24 @@ class _Replay:
             if recorded is not None:
                 return recorded.outputs
             return run_reference(self._references, path, node, inputs)
-        try:
+        with _naming(path, node):
             outputs = tuple(chosen(*inputs))
-        except DeviceError:
-            raise
-        except Exception as error:  # whatever the node's code raises is the error's cause
-            raise failed(path, node, error) from error
+        self._compare(path, peer, inputs, outputs)
+        return outputs
+
+    def together(
+        self, path: str, node: Node, batching: Batching, items: Sequence[tuple[Any, ...]]
+    ) -> Sequence[Outputs]:
+        """The outputs of a map's items as a batched node gives them."""
+        with _naming(path, node):
+            found = run_batched(self._runs[path], items, batching)
+        for inputs, outputs in zip(items, found, strict=True):
+            self._compare(path, self._peer(path), inputs, outputs)
+        return found
+
+    def _compare(self, path: str, peer: Call | None, inputs: tuple[Any, ...], outputs: Outputs) -> None:
         if peer is not None:
             self._suspect(path, relative_l2(peer.inputs, inputs), relative_l2(peer.outputs, outputs))
-        return outputs
 
     def _peer(self, path: str) -> Call | None:
         """The recorded call that stands where this one does: as many calls of the path after the sample's
@@ -130,6 +152,17 @@ class _Replay:
         old = self._worst.setdefault(path, new)
         if (_own(new), new.error) > (_own(old), old.error):
             self._worst[path] = new
+
+
+@contextmanager
+def _naming(path: str, node: Node) -> Iterator[None]:
+    """What a node raises, but for what its engine says itself, names the node."""
+    try:
+        yield
+    except DeviceError:
+        raise
+    except Exception as error:  # whatever the node's code raises is the error's cause
+        raise failed(path, node, error) from error
 
 
 def _own(culprit: Culprit) -> float:

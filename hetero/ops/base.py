@@ -54,11 +54,20 @@ class Op(ABC):
     effects: Effects = "pure"
     weights_nbytes: int = 0
     """Bytes that stay resident wherever the op is loaded."""
+    paddable: Mapping[str, int] = MappingProxyType({})
+    """Inputs that may be filled up with zeros at the end of an axis, which is given, without a change of any output.
+
+    It says nothing of what the op computes, but of what else may be computed in its place."""
 
     @property
     def defaults(self) -> Mapping[str, object]:
         """Values of the parameters that a call may leave out."""
         return MappingProxyType({})
+
+    @property
+    def free_batch(self) -> bool:
+        """Whether the first axis of all inputs and outputs may have any size, as far as the op knows."""
+        return False
 
     @property
     def subgraphs(self) -> Mapping[str, Graph]:

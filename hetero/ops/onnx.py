@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from hetero.files import cache_directory, write_atomically
 from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.onnx_file import OnnxFile
 from hetero.ops.onnx_rules import initializers_of, tensor_nbytes
-from hetero.ops.ports import Port, as_arrays, check_ports
+from hetero.ops.ports import Port, as_arrays, check_ports, checked_paddable
 from hetero.values import Specs, digest_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class OnnxOp(Op):
 
     kind = "onnx"
 
-    def __init__(self, file: OnnxFile, name: str) -> None:
+    def __init__(self, file: OnnxFile, name: str, paddable: Mapping[str, int] | None = None) -> None:
         model = file.parse()
         self.file = file
         self.name = name
@@ -49,33 +49,46 @@ class OnnxOp(Op):
         self.inputs = tuple(port.name for port in self.input_ports)
         self.outputs = tuple(port.name for port in self.output_ports)
         self.weights_nbytes = sum(map(tensor_nbytes, initializers_of(model.graph)))
+        self.paddable = checked_paddable(paddable, self.input_ports, self.name)
         self._inferences: dict[Specs, Inference | None] = {}
 
     @classmethod
-    def from_model(cls, source: str | os.PathLike[str] | bytes, name: str | None = None) -> OnnxOp:
+    def from_model(
+        cls,
+        source: str | os.PathLike[str] | bytes,
+        name: str | None = None,
+        paddable: Mapping[str, int] | None = None,
+    ) -> OnnxOp:
         """Read a model from its path or its bytes, executing nothing.
 
-        ``name`` is what its nodes are called; without one it is the file's stem, or the graph's name.
+        ``name`` is what its nodes are called; without one it is the file's stem, or the graph's name. ``paddable`` are
+        the inputs that may be filled up with zeros, each with the axis.
 
         Raises:
-            ArgumentError: neither a path nor bytes.
+            ArgumentError: neither a path nor bytes; or an input that may be filled up does not exist.
             ModelError: the file cannot be read, is not an ONNX model, takes something other than tensors, or keeps
                 data outside of its folder.
             MissingExtraError: the onnx package is not installed.
         """
         if isinstance(source, bytes | bytearray | memoryview):
             file = OnnxFile(content=bytes(source))
-            return cls(file, name or file.parse().graph.name or "onnx")
+            return cls(file, name or file.parse().graph.name or "onnx", paddable)
         if not isinstance(source, str | os.PathLike):
             raise ArgumentError(
                 f"an ONNX model is given as its path or its bytes, not as {type(source).__name__}"
             )
         path = Path(source).absolute()
-        return cls(OnnxFile(path=path), name or path.stem)
+        return cls(OnnxFile(path=path), name or path.stem, paddable)
 
     @cached_property
     def digest(self) -> str:
         return self.file.digest
+
+    @property
+    def free_batch(self) -> bool:
+        """Whether no port has a fixed first size."""
+        shapes = [port.shape for port in (*self.input_ports, *self.output_ports)]
+        return all(shape is None or (shape and not isinstance(shape[0], int)) for shape in shapes)
 
     def check(self, node: str, specs: Specs) -> None:
         check_ports(node, self.input_ports, specs)
@@ -139,10 +152,12 @@ class OnnxOp(Op):
         return {name: (folder / name).read_bytes() for name in (self.file.path.name, *self.file.companions)}
 
     @classmethod
-    def from_contents(cls, files: dict[str, bytes], name: str) -> OnnxOp:
+    def from_contents(
+        cls, files: dict[str, bytes], name: str, paddable: Mapping[str, int] | None = None
+    ) -> OnnxOp:
         """The op of a model whose files are at hand as bytes; those with external data are unpacked into the cache."""
         if len(files) == 1:
-            return cls(OnnxFile(content=next(iter(files.values()))), name)
+            return cls(OnnxFile(content=next(iter(files.values()))), name, paddable)
         folder = (cache_directory() / "models" / digest_of(files)).resolve()
         for relative, content in files.items():
             target = (folder / relative).resolve()
@@ -150,24 +165,27 @@ class OnnxOp(Op):
                 raise ModelError(f"{name}: file {relative!r} lies outside of the model's folder")
             target.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(target, content)
-        return cls(OnnxFile(path=folder / next(iter(files))), name)
+        return cls(OnnxFile(path=folder / next(iter(files))), name, paddable)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An op travels with its model's bytes: the process or machine that gets it may not see the same files."""
+        paddable = dict(self.paddable)
         if self.file.path is None:
-            return _from_bytes, (self.file.content, self.name)
-        return _from_files, (str(self.file.path), self.contents(), self.digest, self.name)
+            return _from_bytes, (self.file.content, self.name, paddable)
+        return _from_files, (str(self.file.path), self.contents(), self.digest, self.name, paddable)
 
 
-def _from_bytes(content: bytes, name: str) -> OnnxOp:
-    return OnnxOp(OnnxFile(content=content), name)
+def _from_bytes(content: bytes, name: str, paddable: dict[str, int]) -> OnnxOp:
+    return OnnxOp(OnnxFile(content=content), name, paddable)
 
 
-def _from_files(path: str, files: dict[str, bytes], digest: str, name: str) -> OnnxOp:
+def _from_files(
+    path: str, files: dict[str, bytes], digest: str, name: str, paddable: dict[str, int]
+) -> OnnxOp:
     """The op whose first file is the model: read from its path where the same file is there, else unpacked."""
     here = OnnxFile(path=Path(path))
     same = Path(path).is_file() and here.digest == digest
-    return OnnxOp(here, name) if same else OnnxOp.from_contents(files, name)
+    return OnnxOp(here, name, paddable) if same else OnnxOp.from_contents(files, name, paddable)
 
 
 def _input_port(value: onnx.ValueInfoProto, where: str) -> Port:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from hetero.errors import SpecError
+from hetero.errors import ArgumentError, SpecError
 from hetero.graph import specs_error
 from hetero.values import ObjectSpec, Spec, Specs, TensorSpec
 
-__all__ = ["Dim", "Port", "as_arrays", "check_ports"]
+__all__ = ["Dim", "Port", "as_arrays", "check_ports", "checked_paddable"]
 
 Dim: TypeAlias = int | str | None
 """A size that is fixed, one that has a name (equal wherever the name stands), or any."""
@@ -97,3 +98,34 @@ def as_arrays(ports: Sequence[Port], values: Sequence[Any]) -> list[Any]:
         value if isinstance(value, np.ndarray) else np.asarray(value, port.dtype)
         for port, value in zip(ports, values, strict=True)
     ]
+
+
+def checked_paddable(
+    paddable: Mapping[str, int] | None, ports: Sequence[Port], who: str
+) -> Mapping[str, int]:
+    """The inputs that may be filled up with zeros, each with its axis.
+
+    The first axis is that of the items and is never filled up.
+
+    Raises:
+        ArgumentError: no such input, or no such axis.
+
+    >>> dict(checked_paddable({"ids": 1}, [Port("ids", "int64", (None, None))], "encode"))
+    {'ids': 1}
+    """
+    ranks = {port.name: None if port.shape is None else len(port.shape) for port in ports}
+    for name, axis in (paddable or {}).items():
+        if name not in ranks:
+            raise ArgumentError(f"paddable of {who!r}: it has no input {name!r}; it has: {', '.join(ranks)}")
+        rank = ranks[name]
+        if (
+            isinstance(axis, bool)
+            or not isinstance(axis, int)
+            or axis < 1
+            or (rank is not None and axis >= rank)
+        ):
+            most = "" if rank is None else f" and below {rank}"
+            raise ArgumentError(
+                f"paddable of {who!r}: input {name!r}, found axis {axis!r}, expected a whole number from 1 on{most}"
+            )
+    return MappingProxyType(dict(paddable or {}))

@@ -13,7 +13,7 @@ import numpy as np
 
 from hetero.errors import ArgumentError, MissingExtraError, ModelError
 from hetero.ops.base import Op, Outputs, Run, Work
-from hetero.ops.ports import Port, as_arrays, check_ports
+from hetero.ops.ports import Port, as_arrays, check_ports, checked_paddable
 from hetero.values import Specs, TensorSpec, digest_of, to_host
 
 if TYPE_CHECKING:
@@ -39,7 +39,11 @@ class TorchOp(Op):
     kind = "torch"
 
     def __init__(
-        self, module: torch.nn.Module, example: Mapping[str, np.ndarray[Any, Any]], name: str
+        self,
+        module: torch.nn.Module,
+        example: Mapping[str, np.ndarray[Any, Any]],
+        name: str,
+        paddable: Mapping[str, int] | None = None,
     ) -> None:
         self.module = module
         self.example = dict(example)
@@ -49,18 +53,26 @@ class TorchOp(Op):
         self.input_ports = tuple(
             Port(key, array.dtype.name, array.shape).open for key, array in example.items()
         )
+        self.paddable = checked_paddable(paddable, self.input_ports, name)
         tensors = [*module.parameters(), *module.buffers()]
         self.weights_nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         self._works: dict[Specs, Work | None] = {}
 
     @classmethod
-    def from_module(cls, module: torch.nn.Module, example: Any, name: str | None = None) -> TorchOp:
+    def from_module(
+        cls,
+        module: torch.nn.Module,
+        example: Any,
+        name: str | None = None,
+        paddable: Mapping[str, int] | None = None,
+    ) -> TorchOp:
         """Take a module with an example of its inputs: one array or tensor, a tuple of them, or a dict by name.
 
-        The module is put into evaluation mode and run once on the example.
+        The module is put into evaluation mode and run once on the example. ``paddable`` are the inputs that may be
+        filled up with zeros, each with the axis.
 
         Raises:
-            ArgumentError: not a torch module, or the example does not fit its ``forward``.
+            ArgumentError: not a torch module, or the example or ``paddable`` does not fit its ``forward``.
             ModelError: the module fails on the example, or returns something that is no tensor.
             MissingExtraError: torch is not installed.
         """
@@ -75,7 +87,12 @@ class TorchOp(Op):
             module = copy.deepcopy(
                 module
             ).cpu()  # the reference runs on the CPU; the user's module stays where it is
-        return cls(module, _by_name(module, example), name or type(module).__name__.lower())
+        return cls(module, _by_name(module, example), name or type(module).__name__.lower(), paddable)
+
+    @property
+    def free_batch(self) -> bool:
+        """The example fixes no sizes; whether the module does, its runs show."""
+        return True
 
     def _named_outputs(self) -> dict[str, Any]:
         """The module's outputs on the example, by name."""
@@ -140,7 +157,7 @@ class TorchOp(Op):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travels by torch's own serialisation: its storages are shared memory handles under plain pickle."""
-        return _unpack, (_packed(self.module), self.example, self.name, self.digest)
+        return _unpack, (_packed(self.module), self.example, self.name, self.digest, dict(self.paddable))
 
 
 def _packed(module: torch.nn.Module) -> bytes:
@@ -152,12 +169,14 @@ def _packed(module: torch.nn.Module) -> bytes:
     return buffer.getvalue()
 
 
-def _unpack(content: bytes, example: dict[str, Any], name: str, digest: str) -> TorchOp:
+def _unpack(
+    content: bytes, example: dict[str, Any], name: str, digest: str, paddable: dict[str, int]
+) -> TorchOp:
     import torch
 
     # weights_only=False: the bytes come from our own process, as those of any pickle do
     module = torch.load(io.BytesIO(content), weights_only=False, map_location="cpu")
-    op = TorchOp(module.eval(), example, name)
+    op = TorchOp(module.eval(), example, name, paddable)
     op.__dict__["digest"] = (
         digest  # bytecode differs between Python versions; the sender's digest is the identity
     )

@@ -11,10 +11,12 @@ from hetero.errors import DeviceError
 from hetero.graph import Graph, Node
 from hetero.machine import Machine
 from hetero.ops.map import MapOp
-from hetero.planning.control import Setting, best_option, shapes
+from hetero.planning.control import Setting, shapes
 from hetero.planning.measure import Samples
+from hetero.planning.options import Candidate
 from hetero.plans import Choice
 from hetero.registry import open_device
+from hetero.rewrite.batch import alone
 from hetero.values import digest_of, specs_of
 
 __all__ = ["Beside", "speeds_beside"]
@@ -46,10 +48,12 @@ def speeds_beside(
             late = deadline is not None and time.perf_counter() >= deadline
             if late or not samples.values or info.processor != "cpu":
                 continue
-            calls = samples.recording.calls[path]
+            calls = samples.calls_as(
+                Candidate(path, node.op, info, machine.processor(info.processor), choice.variant)
+            )
             call = max(calls, key=lambda c: sum(spec.nbytes for spec in specs_of(c.inputs)))
             try:
-                speed = speed_beside(open_device(info), node.op, choice.variant, call, lanes)
+                speed = speed_beside(open_device(info), node.op, alone(choice.variant), call, lanes)
             except DeviceError:  # it did run alone: what fails beside itself is not used so
                 speed = 1 / lanes
             kept = {"speed": speed}
@@ -73,7 +77,7 @@ def _pairs(graph: Graph, machine: Machine, setting: Setting) -> Iterator[tuple[s
         ):
             continue
         for lanes, threads in shapes(cores):
-            best = best_option(setting.options[path], threads, setting.better)
+            best = setting.best(path, threads, lanes)
             if lanes > 1 and best is not None and (path, best.choice, lanes) not in seen:
                 seen.add((path, best.choice, lanes))
                 yield path, node, best.choice, lanes

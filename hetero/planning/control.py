@@ -7,6 +7,7 @@ code is never divided, since one interpreter lock lets one thread run at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -19,11 +20,14 @@ from hetero.ops.map import MapOp
 from hetero.planning.contention import Contention
 from hetero.planning.evidence import Evidence
 from hetero.plans import CONTROL, Choice, Considered
+from hetero.rewrite.batch import batch_of
 
-__all__ = ["Inside", "Setting", "apart_of", "best_option", "better_for", "body", "control_options", "shapes"]
+__all__ = ["Inside", "Setting", "apart_of", "better_for", "body", "control_options", "shapes"]
 
 _ITEM_OVERHEAD_S = 2e-6
 _LANE_OVERHEAD_S = 1e-4
+_STACKING_OVERHEAD_S = 1e-5
+"""To put an item into a batch and take its part of the answer out."""
 
 Better: TypeAlias = Callable[[Estimate], tuple[float, float]]
 
@@ -117,6 +121,31 @@ class Setting:
         measured = self.beside.get((path, choice, lanes))
         return self.contention.speed(lanes * choice.variant.threads) if measured is None else measured
 
+    def best(self, path: str, threads: int, lanes: int = 1) -> Considered | None:
+        """The best option of a node for at most so many threads in each of so many lanes."""
+        fitting = [
+            (option, replace(estimate, seconds=estimate.seconds * self._waiting(path, option.choice, lanes)))
+            for option in self.options[path]
+            if option.usable and option.choice.variant.threads <= threads
+            if (estimate := option.estimate) is not None
+        ]
+        return min(fitting, key=lambda pair: self.better(pair[1]), default=(None, None))[0]
+
+    def _waiting(self, path: str, choice: Choice, lanes: int) -> float:
+        """How many times its seconds a batched option counts where lanes find no batch left."""
+        if lanes == 1 or batch_of(choice.variant) == 1:
+            return 1.0
+        return lanes / self.calls_in_lanes(path.rpartition("/")[0], path, choice, lanes)
+
+    def calls_in_lanes(self, map_path: str, path: str, choice: Choice, lanes: int) -> float:
+        """How many lanes' worth of calls a map's run has of a node inside it: of batches there may be too few."""
+        if batch_of(choice.variant) == 1:
+            items = sum(self.evidence.lengths.get(map_path, ())) / self.evidence.samples
+            return max(1.0, min(lanes, items))
+        runs = max(len(self.evidence.lengths.get(map_path, ())), 1)
+        batches = sum(call.count for call in self.evidence.calls_as(path, choice.variant)) / runs
+        return batches / math.ceil(batches / lanes) if batches else 1.0
+
 
 def _apart_only(options: tuple[Considered, ...], apart: frozenset[str]) -> tuple[Considered, ...]:
     """Those on these devices, where there are any."""
@@ -173,7 +202,7 @@ def _control(path: str, node: Node, lanes: int, threads: int, setting: Setting) 
 def _way(path: str, node: Node, lanes: int, threads: int, setting: Setting) -> Inside | None:
     total = Inside()
     for side, graph in node.op.subgraphs.items():
-        inside = body(graph, f"{path}/{side}/" if side else f"{path}/", threads, setting)
+        inside = body(graph, f"{path}/{side}/" if side else f"{path}/", threads, setting, lanes)
         if inside is None:
             return None
         total = total.plus(inside)
@@ -189,21 +218,28 @@ def _over_lanes(inside: Inside, path: str, lanes: int, setting: Setting) -> Insi
     """A map's time when its items are spread over lanes."""
     lengths = setting.evidence.lengths.get(path, ())
     items = sum(lengths) / setting.evidence.samples if lengths else 0.0
-    overhead = items * _ITEM_OVERHEAD_S
+    stacked = sum(batch_of(inside.choices[inner].variant) > 1 for inner in inside.free_s)
+    overhead = items * (_ITEM_OVERHEAD_S + stacked * _STACKING_OVERHEAD_S)
     seconds = inside.seconds
     if lanes > 1:
         useful = max(1.0, min(lanes, items))
-        speeds = {path: setting.speed(path, inside.choices[path], lanes) for path in inside.free_s}
-        free = sum(s / (useful * speeds[path]) for path, s in inside.free_s.items())
-        # At least one lane works through all that the lock serialises; at the end lanes wait for the last item.
-        ragged = (inside.seconds / items) * (1 - 1 / lanes) / 2 if items else 0.0
+        free = batched_s = 0.0
+        for inner, s in inside.free_s.items():
+            choice = inside.choices[inner]
+            shared = setting.calls_in_lanes(path, inner, choice, lanes)
+            free += s / (shared * setting.speed(inner, choice, lanes))
+            batched_s += s if batch_of(choice.variant) > 1 else 0.0
+        # At least one lane works through all that the lock serialises; at the end lanes wait for the last item. Of
+        # batches it is counted how many each lane gets.
+        ragged = ((inside.seconds - batched_s) / items) * (1 - 1 / lanes) / 2 if items else 0.0
         seconds = max(free + inside.locked_s / useful, inside.locked_s) + ragged + _LANE_OVERHEAD_S
     scale = seconds / inside.seconds if inside.seconds else 1.0
     return replace(inside, seconds=seconds + overhead, spread_s=inside.spread_s * scale)
 
 
-def body(graph: Graph, prefix: str, threads: int, setting: Setting) -> Inside | None:
-    """The best way to run a graph in sequence with at most ``threads`` cores; None where a node has no option."""
+def body(graph: Graph, prefix: str, threads: int, setting: Setting, lanes: int = 1) -> Inside | None:
+    """The best way to run a graph in sequence with at most ``threads`` cores, in each of so many lanes; None where a
+    node has no option."""
     total = Inside()
     for node in graph:
         path = prefix + node.name
@@ -217,7 +253,7 @@ def body(graph: Graph, prefix: str, threads: int, setting: Setting) -> Inside | 
                 return None
             total = total.plus(min(ways, key=lambda way: setting.better(way.estimate())))
             continue
-        best = best_option(setting.options[path], threads, setting.better)
+        best = setting.best(path, threads, lanes)
         if best is None or best.estimate is None:
             return None
         locked = setting.holds_lock(node, best.choice.device)
@@ -242,10 +278,3 @@ def _one(path: str, choice: Choice, estimate: Estimate, *, locked: bool, reached
         threads=choice.variant.threads,
         source=estimate.sources.get("seconds", "prior") if reached else "measured",
     )
-
-
-def best_option(options: tuple[Considered, ...], threads: int, better: Better) -> Considered | None:
-    fitting = [
-        o for o in options if o.usable and o.choice.variant.threads <= threads and o.estimate is not None
-    ]
-    return min(fitting, key=lambda o: better(o.estimate), default=None)  # type: ignore[arg-type]

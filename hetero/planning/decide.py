@@ -27,7 +27,14 @@ from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall
 from hetero.planning.gate import Gate
 from hetero.planning.links import with_measured_links
 from hetero.planning.measure import Measure, Samples, measure_here
-from hetero.planning.options import Candidate, candidates_of, considered, is_measured, repeats
+from hetero.planning.options import (
+    Candidate,
+    batched_candidates,
+    candidates_of,
+    considered,
+    is_measured,
+    repeats,
+)
 from hetero.planning.prune import hopeless
 from hetero.planning.settle import settle
 from hetero.plans import Considered, Plan, Request
@@ -72,6 +79,11 @@ def decide(
     apart = [c for c in everything if c not in failures and is_apart(c)]
     if samples and apart:
         failures = {**failures, **_measure(apart, evidence, seen, key, store, deadline, measure)}
+    batched = batched_candidates(candidates, evidence, store, failures)
+    if samples and batched:
+        together = [candidate for found in batched.values() for candidate in found]
+        failures = {**failures, **_measure(together, evidence, seen, key, store, deadline, measure)}
+    candidates = {path: (*found, *batched.get(path, ())) for path, found in candidates.items()}
     options = {
         path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
         for path, found in candidates.items()

@@ -17,6 +17,7 @@ from hetero.ops.base import Run
 from hetero.planning.options import BY_REFERENCE
 from hetero.plans import CONTROL, Choice
 from hetero.registry import open_device
+from hetero.rewrite.batch import Batching, alone, batch_of
 from hetero.values import digest_of
 
 __all__ = ["Gate"]
@@ -64,7 +65,12 @@ class Gate:
                     runs[what] = self._open(path, choice, opened)
                 return runs[what]
 
-            found = pipeline_error(self._graph, leaves, self._samples.recording, run_of)
+            batchings = {
+                path: Batching.of(self._ops[path], size)
+                for path, choice in leaves.items()
+                if (size := batch_of(choice.variant)) > 1
+            }
+            found = pipeline_error(self._graph, leaves, self._samples.recording, run_of, batchings)
         self._store.put_record(
             "pipeline error",
             key,
@@ -80,10 +86,10 @@ class Gate:
         if info.engine in BY_REFERENCE:
             return None
         device = open_device(info)
-        return host_run(device, opened.enter_context(execute(device, self._ops[path], choice.variant)))
+        return host_run(device, opened.enter_context(execute(device, self._ops[path], alone(choice.variant))))
 
     def _what(self, path: str, choice: Choice) -> str:
-        return f"{self._ops[path].digest} {choice}"
+        return f"{self._ops[path].digest} {choice.device} {alone(choice.variant)}"
 
     def _describe(self, path: str, choice: Choice) -> tuple[str, str, str, str]:
         info = self._machine.device(choice.device)

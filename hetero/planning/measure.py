@@ -8,12 +8,14 @@ from typing import Any, Protocol
 from hetero.cost.contender import Candidate as Contestant
 from hetero.cost.profile import Profiler
 from hetero.cost.progress import Progress
-from hetero.cost.record import Recording, record
+from hetero.cost.record import Call, Recording, record
 from hetero.cost.store import ProfileStore
+from hetero.cost.together import batched_calls
 from hetero.errors import DeviceError
 from hetero.graph import Graph
 from hetero.planning.options import Candidate
 from hetero.registry import open_device
+from hetero.rewrite.batch import batch_of
 
 __all__ = ["Measure", "Samples", "measure_here"]
 
@@ -24,12 +26,23 @@ class Samples:
     def __init__(self, graph: Graph, samples: Sequence[tuple[Any, ...]], progress: Progress | None) -> None:
         self._graph, self.values, self._progress = graph, tuple(samples), progress
         self._recording: Recording | None = None
+        self._batched: dict[tuple[str, int], tuple[Call, ...]] = {}
 
     @property
     def recording(self) -> Recording:
         if self._recording is None:
             self._recording = record(self._graph, self.values, self._progress)
         return self._recording
+
+    def calls_as(self, candidate: Candidate) -> tuple[Call, ...]:
+        """What the candidate would be called with: the recorded calls, or those of its batches."""
+        size = batch_of(candidate.variant)
+        if size == 1:
+            return self.recording.calls[candidate.path]
+        key = (candidate.path, size)
+        if key not in self._batched:
+            self._batched[key] = batched_calls(self._graph, self.recording, *key)
+        return self._batched[key]
 
 
 class Measure(Protocol):
@@ -50,9 +63,8 @@ def measure_here(
     progress: Progress | None = None,
 ) -> Mapping[Candidate, DeviceError]:
     """Measure on this machine, until the deadline (a time of ``time.perf_counter``)."""
-    calls = samples.recording.calls
     contestants = {
-        Contestant(c.path, open_device(c.info), c.processor, c.op, c.variant, calls[c.path]): c
+        Contestant(c.path, open_device(c.info), c.processor, c.op, c.built, samples.calls_as(c)): c
         for c in candidates
     }
     results = Profiler(store, deadline, progress).measure(list(contestants))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hetero.cost import energy, price, roofline
@@ -18,11 +18,13 @@ from hetero.machine import Machine, Processor
 from hetero.ops.base import Op
 from hetero.planning.evidence import Evidence, SeenCall
 from hetero.plans import Choice, Considered
+from hetero.rewrite.batch import alone, batched
 from hetero.values import Specs, digest_of
 
 __all__ = [
     "BY_REFERENCE",
     "Candidate",
+    "batched_candidates",
     "candidates_of",
     "considered",
     "is_measured",
@@ -33,6 +35,9 @@ __all__ = [
 
 BY_REFERENCE = ("reference", "python")
 """Engines whose run of an op is the op's reference run: right by definition."""
+
+NEAR = 2.0
+"""Batches help engines unequally, but hardly ever by more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,17 @@ class Candidate:
     def choice(self) -> Choice:
         return Choice(self.info.name, self.variant)
 
+    @property
+    def built(self) -> Variant:
+        """What its device builds; a batch is a matter of who calls it."""
+        return alone(self.variant)
+
+    def calls(self, evidence: Evidence) -> tuple[SeenCall, ...]:
+        """The calls that it would get on the samples."""
+        return evidence.calls_as(self.path, self.variant)
+
     def key(self, specs: Specs) -> ProfileKey:
-        return ProfileKey.of(self.op, self.info, self.processor, self.variant, specs)
+        return ProfileKey.of(self.op, self.info, self.processor, self.built, specs)
 
 
 def leaves(graph: Graph) -> Iterator[tuple[str, Node]]:
@@ -141,23 +155,49 @@ def _largest(calls: Sequence[SeenCall]) -> Specs | None:
     return max(calls, key=lambda call: call.nbytes).inputs if calls else None
 
 
+def batched_candidates(
+    candidates: Mapping[str, Sequence[Candidate]],
+    evidence: Evidence,
+    store: ProfileStore,
+    failures: Container[Candidate],
+) -> dict[str, tuple[Candidate, ...]]:
+    """The ways to run items of a map together, of the engines that are quick enough one by one.
+
+    An engine that takes over ``NEAR`` times the best one's time on single items with as many threads is not asked again
+    for batches; nor is one whose arrays would have to be stacked in a memory of its own.
+    """
+    found: dict[str, tuple[Candidate, ...]] = {}
+    for path, sizes in evidence.batches.items():
+        known: dict[Candidate, float] = {}
+        for one in candidates.get(path, ()):
+            here = one.info.memory_space == "host" and one.info.engine not in BY_REFERENCE
+            if here and one not in failures and is_measured(one, evidence, store):
+                known[one] = _time(one, one.calls(evidence), evidence.samples, store, 0.0)[0]
+        for one, seconds in known.items():
+            best = min(s for other, s in known.items() if other.variant.threads == one.variant.threads)
+            if seconds <= NEAR * best:
+                more = tuple(replace(one, variant=batched(one.variant, size)) for size in sizes)
+                found[path] = (*found.get(path, ()), *more)
+    return found
+
+
 def repeats(candidate: Candidate, evidence: Evidence, store: ProfileStore, limit: float) -> bool:
     """Whether the reference's own run gave the same outputs when it was measured; True where it was not."""
     if candidate.info.engine not in BY_REFERENCE:
         return True
-    found = [store.get(candidate.key(call.inputs)) for call in evidence.calls.get(candidate.path, ())]
+    found = [store.get(candidate.key(call.inputs)) for call in candidate.calls(evidence)]
     return all(m is None or m.error is None or m.error <= limit for m in found)
 
 
 def is_measured(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> bool:
     """Whether the store knows the candidate on any of its calls; one that is never called needs no measurement."""
-    calls = evidence.calls.get(candidate.path, ())
+    calls = candidate.calls(evidence)
     return not calls or any(store.get(candidate.key(call.inputs)) is not None for call in calls)
 
 
 def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> Considered:
     """The candidate with its estimate for one request: the mean over the samples of all its calls."""
-    calls = evidence.calls.get(candidate.path, ())
+    calls = candidate.calls(evidence)
     pressure = min(1.0, evidence.moved_by_others(candidate.path) / EVICTING_NBYTES)
     seconds, spread, error, source = _time(candidate, calls, evidence.samples, store, pressure)
     if candidate.info.engine in BY_REFERENCE:
@@ -181,7 +221,7 @@ def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) ->
         },
     )
     found = Considered(candidate.choice, estimate)
-    if error is None and not candidate.variant.exact:
+    if error is None and not (candidate.variant.exact and candidate.variant == candidate.built):
         return replace(found, reason="its error was not measured, and it is not exact")
     return found
 

@@ -28,6 +28,7 @@ from hetero.planning.control import Setting
 from hetero.planning.formulate import Formulated, formulate
 from hetero.planning.gate import Gate
 from hetero.plans import CONTROL, Choice, Considered, Plan, Request
+from hetero.rewrite.batch import batch_of
 from hetero.schedule.problem import Limits as ProblemLimits
 from hetero.schedule.problem import Problem
 from hetero.schedule.schedule import Schedule
@@ -186,20 +187,25 @@ def _to_blame(
 def _without(
     options: tuple[Considered, ...], choice: Choice, verdict: PipelineError
 ) -> tuple[Considered, ...]:
-    """The options without those that compute as the choice does: the same device in the same precision.
+    """The options without those that compute as the choice does: the same device in the same precision, in batches or
+    not.
 
     The number of threads may change the order of a sum, so where nothing else is left only the variant itself goes.
     """
     reason = f"with it the pipeline's final outputs are off by {_error_text(verdict)}"
 
     def like(other: Considered) -> bool:
-        same_precision = other.choice.variant.precision == choice.variant.precision
-        return other.choice.device == choice.device and same_precision
+        return other.choice.device == choice.device and _computes(other.choice) == _computes(choice)
 
     whole = tuple(replace(o, reason=reason) if o.usable and like(o) else o for o in options)
     if any(option.usable for option in whole):
         return whole
     return tuple(replace(o, reason=reason) if o.choice == choice else o for o in options)
+
+
+def _computes(choice: Choice) -> tuple[object, ...]:
+    """What of a variant decides the rounding."""
+    return choice.variant.precision, batch_of(choice.variant) > 1
 
 
 def _error_text(verdict: PipelineError) -> str:

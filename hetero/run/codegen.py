@@ -38,8 +38,8 @@ class Binding(Protocol):
     def move(self, move: Move) -> Function:
         """The function that copies a value for a move."""
 
-    def map(self, instruction: Map, body: Function) -> Function:
-        """``f(items, *closure)`` that runs the body over the items."""
+    def map(self, instruction: Map, pieces: Sequence[Function]) -> Function:
+        """``f(items, *closure)`` that runs the body, or its parts, over the items."""
 
     def note(self, block: Block, paths: Sequence[str]) -> Function | None:
         """What takes the times of one run, ``(start, end of the first, ..., end of the last)``; None: not timed."""
@@ -130,8 +130,9 @@ class _Page:
             case Move(path, source, target):
                 name = self._name("m", path, self._binding.move(item))
                 self._work(path, f"v{target} = {name}(v{source})")
-            case Map(path, body, _, items, closure, output):
-                runner = self._binding.map(item, self._book.function(body))
+            case Map(path, body, _, items, closure, output, parts=parts):
+                pieces = [part.block for part in parts] or [body]
+                runner = self._binding.map(item, [self._book.function(piece) for piece in pieces])
                 name = self._name("n", path, runner)
                 self._work(path, f"v{output} = {name}({self._trees((items, *closure))})")
             case Branch(path, test, then, otherwise, closure, outputs):

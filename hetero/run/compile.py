@@ -9,8 +9,10 @@ from hetero.graph import INPUT, Arg, Const, Graph, Node, Ref
 from hetero.ops.branch import BranchOp
 from hetero.ops.map import MapOp
 from hetero.plans import CONTROL, Choice, Plan
+from hetero.rewrite.batch import Batching, alone, batch_of
 from hetero.run.lanes import Interval, overlapping, seat, topological_by_start
 from hetero.run.liveness import with_frees
+from hetero.run.parts import cut_at_batches
 from hetero.run.program import (
     Block,
     Branch,
@@ -20,6 +22,7 @@ from hetero.run.program import (
     Instruction,
     Map,
     Move,
+    Part,
     Program,
     Slot,
     Take,
@@ -97,11 +100,12 @@ class _Builds:
 
     def executable(self, path: str, node: Node) -> int:
         choice = self.choices[path]
+        variant = alone(choice.variant)
         # A function with side effects may keep a state of its own: only equal content and equal kind share.
-        key = (choice.device, choice.variant, node.op.kind, node.op.digest, node.op.effects)
+        key = (choice.device, variant, node.op.kind, node.op.digest, node.op.effects)
         if key not in self._index:
             self._index[key] = len(self._found)
-            self._found.append(Build(choice.device, node.op, choice.variant, ()))
+            self._found.append(Build(choice.device, node.op, variant, ()))
             self._paths.append([])
         self._paths[self._index[key]].append(path)
         return self._index[key]
@@ -154,8 +158,10 @@ class _Writer:
             return Call(path, self.builds.executable(path, node), args, outputs, node.op.effects)
         if isinstance(node.op, MapOp):
             lanes = int(choice.variant.settings.get("lanes", 1))
-            item = self._inner(node.op.item, path, "")
-            return Map(path, item, lanes, args[0], args[1:], outputs[0], node.op.errors)
+            inner = self._written(node.op.item, path, "")
+            result = inner.output()
+            body = inner.block(result)
+            return Map(path, body, lanes, args[0], args[1:], outputs[0], node.op.errors, inner.parts(result))
         assert isinstance(node.op, BranchOp), f"{path}: only maps and branches are run by the program itself"
         then = self._inner(node.op.then, path, "then")
         otherwise = self._inner(node.op.otherwise, path, "otherwise")
@@ -163,11 +169,30 @@ class _Writer:
 
     def _inner(self, graph: Graph, path: str, side: str) -> Block:
         """A graph inside a node: one straight block in topological order."""
+        inner = self._written(graph, path, side)
+        return inner.block(inner.output())
+
+    def _written(self, graph: Graph, path: str, side: str) -> _Writer:
         prefix = f"{path}/{side}/" if side else f"{path}/"
         inner = _Writer(self.builds, graph, prefix.rstrip("/"), prefix)
         for node in graph:
             inner.add(node)
-        return inner.block(inner.output())
+        return inner
+
+    def parts(self, output: Tree) -> tuple[Part, ...]:
+        """What was written, cut where a node takes several items; nothing where none does."""
+        sizes = {
+            node.name: batch_of(self.builds.choices[self.prefix + node.name].variant) for node in self.graph
+        }
+        batchings = {
+            self.prefix + node.name: Batching.of(node.op, sizes[node.name])
+            for node in self.graph
+            if sizes[node.name] > 1
+        }
+        if not batchings:
+            return ()
+        body = [instruction for part in self.written.values() for instruction in part]
+        return cut_at_batches(self.name, body, output, batchings, self.builds.slot)
 
     def output(self) -> Tree:
         """The graph's result, on the host."""

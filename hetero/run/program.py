@@ -18,6 +18,7 @@ from hetero.arguments import Errors
 from hetero.device import Variant
 from hetero.graph import Const
 from hetero.ops.base import Effects, Op
+from hetero.rewrite.batch import Batching
 
 __all__ = [
     "Block",
@@ -30,6 +31,7 @@ __all__ = [
     "Lane",
     "Map",
     "Move",
+    "Part",
     "Program",
     "Recv",
     "Send",
@@ -79,10 +81,24 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a map's body: ``block`` applied to ``args`` of each item fills the slots ``gives`` of that item.
+
+    With a ``batching`` it is applied to the stacked arguments of the items of a batch, and its outputs are taken apart.
+    """
+
+    block: Block
+    args: tuple[Tree, ...]
+    gives: tuple[Slot, ...]
+    batching: Batching | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Map:
     """Run ``body(item, *closure)`` for each item, over at most ``lanes`` threads, results in the items' order.
 
-    The error of an item fails the request, or stands in the place of its result.
+    The error of an item fails the request, or stands in the place of its result. Where a node takes several items at
+    once, ``parts`` are the body cut there: each runs for all items before the next one begins.
     """
 
     path: str
@@ -92,6 +108,7 @@ class Map:
     closure: tuple[Tree, ...]
     output: Slot
     errors: Errors = "raise"
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,10 +302,14 @@ def _lines(block: Block, depth: int) -> Iterator[str]:
         match item:
             case Call(path, executable, args, outputs):
                 yield f"{pad}{_names(outputs)} = call {path} #{executable} ({', '.join(map(_text, args))})"
-            case Map(path, body, lanes, items, closure, output):
+            case Map(path, body, lanes, items, closure, output, parts=parts):
                 taken = ", ".join(map(_text, (items, *closure)))
                 yield f"{pad}v{output} = map {path} lanes={lanes} ({taken})"
-                yield from _lines(body, depth + 1)
+                for part in parts:
+                    how = "each item" if part.batching is None else f"batches of {part.batching.size}"
+                    yield f"{pad} {how}"
+                    yield from _lines(part.block, depth + 1)
+                yield from () if parts else _lines(body, depth + 1)
             case Branch(path, test, then, otherwise, closure, outputs):
                 yield f"{pad}{_names(outputs)} = branch {path} ({', '.join(map(_text, (test, *closure)))})"
                 yield f"{pad} then"

@@ -62,9 +62,8 @@ def _on_node(
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    calls = samples.recording.calls
     work: list[_Work] = [
-        (c.path, local_info(c.info), c.processor, c.op, c.variant, calls[c.path]) for c in candidates
+        (c.path, local_info(c.info), c.processor, c.op, c.built, samples.calls_as(c)) for c in candidates
     ]
     where = NodeAffinitySchedulingStrategy(node, soft=False)
     remote: Any = ray.remote(_profile).options(num_cpus=0, scheduling_strategy=where)

@@ -38,7 +38,10 @@ def patience_s(seconds: float | None) -> float:
 def predicted_seconds(plan: Plan) -> Mapping[str, float]:
     """What one call of each node is predicted to take, by path; only of nodes that have an estimate."""
     # Estimates are for a request, in which a node inside a map is called many times.
-    often = {path: plan.evidence.per_request(path) if plan.evidence else 1.0 for path in plan.choices}
+    often = {
+        path: plan.evidence.per_request(path, choice.variant) if plan.evidence else 1.0
+        for path, choice in plan.choices.items()
+    }
     return {path: s / often[path] for path, s in request_seconds(plan).items() if often[path] > 0}
 
 

@@ -15,6 +15,7 @@ from hetero.machine import Machine
 from hetero.run.codegen import CodeBook, Function
 from hetero.run.dispatch import Dispatcher
 from hetero.run.opened import Gate, Mover, Opened
+from hetero.run.parts import run_parts
 from hetero.run.program import Block, Build, Call, Map, Move, Stage, calls
 from hetero.run.retry import device_failure
 from hetero.run.sites import is_host
@@ -143,8 +144,11 @@ class _Binding:
         self._movers.setdefault(move.path, []).append(mover)
         return mover
 
-    def map(self, instruction: Map, body: Function) -> Function:
+    def map(self, instruction: Map, pieces: Sequence[Function]) -> Function:
         lanes, team = instruction.lanes, self.team
+        if instruction.parts:
+            return partial(self._in_parts, instruction, pieces)
+        (body,) = pieces
         if instruction.errors == "return":
             body = _returning(body, partial(self.explained, default=instruction.path))
 
@@ -153,6 +157,15 @@ class _Binding:
             return team.map(body, values, closure, lanes)
 
         return run
+
+    def _in_parts(self, instruction: Map, pieces: Sequence[Function], items: Any, *closure: Any) -> list[Any]:
+        body = instruction.body
+        assert body.result is not None, "a map's body has a result"
+
+        def over(work: Function, jobs: Sequence[Any]) -> list[Any]:
+            return self.team.map(work, jobs, (), instruction.lanes)
+
+        return run_parts(instruction.parts, pieces, body.inputs, body.result, list(items), closure, over)
 
     def note(self, block: Block, paths: Sequence[str]) -> Function | None:
         return self._recorder.block(paths, self._lanes.get(block.name, "")) if paths else None
