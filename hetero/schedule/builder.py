@@ -16,6 +16,7 @@ from hetero.schedule.timeline import Timeline
 __all__ = ["Builder"]
 
 QUANTITIES = ("joules", "dollars", "error")
+NOWHERE = -1  # the option of a task that is not placed
 
 
 class Builder:
@@ -27,6 +28,7 @@ class Builder:
     def __init__(self, arrays: Arrays, limits: Limits) -> None:
         self._arrays = arrays
         self._first = arrays.first.tolist()
+        self._task = arrays.task.tolist()
         self._processor = arrays.processor.tolist()
         self._seconds = arrays.seconds.tolist()
         self._cores = arrays.cores.tolist()
@@ -34,7 +36,7 @@ class Builder:
         self._latency = arrays.latency.tolist()
         self._rate = arrays.rate.tolist()
         self._timelines = [Timeline(cores) for cores in arrays.capacity.tolist()]
-        self._option = [-1] * arrays.tasks
+        self._option = [NOWHERE] * arrays.tasks
         self._start = [0.0] * arrays.tasks
         self._end = [0.0] * arrays.tasks
         self._room = _Room(arrays, limits)
@@ -55,6 +57,11 @@ class Builder:
                 waiting[follower] -= 1
                 if waiting[follower] == 0:
                     heapq.heappush(heap, (urgency[follower], follower))
+
+    def ways(self, task: int) -> list[tuple[int, float]]:
+        """The options that fit, each with its earliest start."""
+        starts = map(self.start_of, range(self._first[task], self._first[task + 1]))
+        return [way for way in starts if way is not None and self._room.fits(way[0])]
 
     def earliest_finish(
         self, task: int, remaining: Floats | None = None, only_on: int | None = None
@@ -81,28 +88,45 @@ class Builder:
 
     def start_of(self, option: int) -> tuple[int, float] | None:
         """An option's earliest start; None where its data cannot get there."""
-        task, processor = int(self._arrays.task[option]), self._processor[option]
+        task, processor = self._task[option], self._processor[option]
         ready = self._arrival(task, processor)
         if ready == math.inf:
             return None
         return option, self._timelines[processor].earliest(ready, self._seconds[option], self._cores[option])
 
     def put(self, option: int, start_s: float) -> None:
-        task = int(self._arrays.task[option])
+        task = self._task[option]
         self._option[task], self._start[task] = option, start_s
         self._end[task] = start_s + self._seconds[option]
         self._timelines[self._processor[option]].reserve(start_s, self._seconds[option], self._cores[option])
         self._room.take(option)
 
+    def put_for_now(self, option: int, start_s: float) -> float:
+        """Put an option, to be taken back before the next real `put`; its end. Memory and sums stay as they are."""
+        task, seconds = self._task[option], self._seconds[option]
+        end: float = start_s + seconds
+        self._option[task], self._end[task] = option, end
+        self._timelines[self._processor[option]].reserve(start_s, seconds, self._cores[option])
+        return end
+
+    def take_back(self, option: int, start_s: float) -> None:
+        """Undo the latest `put_for_now`, which was of the same option and start."""
+        self._option[self._task[option]] = NOWHERE
+        line = self._timelines[self._processor[option]]
+        line.release(start_s, self._seconds[option], self._cores[option])
+
     def draft(self, method: str) -> Draft:
         return Draft.of(self._arrays, np.array(self._option, dtype=np.int64), np.array(self._start), method)
 
     def _arrival(self, task: int, processor: int) -> float:
-        """When a task's inputs are all on a processor."""
+        """When a task's inputs are all on a processor; those of tasks that are not placed yet are left out."""
         ready = 0.0
         for source, nbytes in self._incoming[task]:
+            chosen = self._option[source]
+            if chosen == NOWHERE:
+                continue
             arrival = self._end[source]
-            home = self._processor[self._option[source]]
+            home = self._processor[chosen]
             if home != processor and nbytes > 0:
                 arrival += self._latency[home][processor] + nbytes / self._rate[home][processor]
             if arrival > ready:

@@ -12,8 +12,9 @@ considering only options that still fit; so they can reach a dead end, and then 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,10 @@ from hetero.schedule.draft import Draft
 from hetero.schedule.problem import Limits
 from hetero.schedule.ranks import downward_rank, optimistic_cost, upward_rank
 
-__all__ = ["PORTFOLIO", "cpop", "fixed_options", "heft", "one_processor", "peft", "portfolio"]
+__all__ = ["PORTFOLIO", "cpop", "fixed_options", "heft", "lookahead", "one_processor", "peft", "portfolio"]
+
+LOOKAHEAD_UP_TO = 20_000
+"""Trials of children; beyond, looking ahead takes more than the few milliseconds that a list schedule should."""
 
 
 def heft(arrays: Arrays, limits: Limits) -> Draft | None:
@@ -57,16 +61,66 @@ def cpop(arrays: Arrays, limits: Limits) -> Draft | None:
     return _place_all(arrays, limits, priority, choose, "cpop")
 
 
+def lookahead(arrays: Arrays, limits: Limits) -> Draft | None:
+    """HEFT that puts a task where the last of its children, placed right after it, would end first."""
+    counts = np.diff(arrays.first)
+    if int((counts[arrays.source] * counts[arrays.target]).sum()) > LOOKAHEAD_UP_TO:
+        return None
+    priority = upward_rank(arrays)
+    children = [
+        sorted(
+            set(arrays.target[arrays.outgoing[first:last]].tolist()),
+            key=lambda child: (-priority[child], child),
+        )
+        for first, last in pairwise(arrays.outgoing_first.tolist())
+    ]
+
+    def choose(builder: Builder, task: int) -> tuple[int, float] | None:
+        return min(
+            builder.ways(task),
+            key=lambda way: (_last_end(builder, way, children[task]), way[1] + arrays.seconds[way[0]]),
+            default=None,
+        )
+
+    return _place_all(arrays, limits, priority, choose, "lookahead")
+
+
+def _last_end(builder: Builder, way: tuple[int, float], children: Sequence[int]) -> float:
+    """When a task put this way and the given children, each where it ends first, have all ended."""
+    last, tried = builder.put_for_now(*way), [way]
+    for child in children:
+        place = builder.earliest_finish(child)
+        if place is None:
+            last = math.inf
+            break
+        last = max(last, builder.put_for_now(*place))
+        tried.append(place)
+    for place in reversed(tried):
+        builder.take_back(*place)
+    return last
+
+
 def one_processor(arrays: Arrays, limits: Limits) -> Draft | None:
     """The best single processor, everything else unused: no plan of several should be worse."""
     priority = upward_rank(arrays)
-    able = [set(arrays.task[arrays.processor == p].tolist()) for p in range(arrays.processors)]
-    drafts = [
-        _place_all(arrays, limits, priority, partial(_earliest_on, processor), "one-processor")
-        for processor in range(arrays.processors)
-        if len(able[processor]) == arrays.tasks
-    ]
-    return _best(drafts)
+    best: Draft | None = None
+    for least_s, processor in sorted(_alone(arrays)):
+        if best is not None and least_s >= best.makespan_s:
+            break
+        draft = _place_all(arrays, limits, priority, partial(_earliest_on, processor), "one-processor")
+        best = _best([best, draft])
+    return best
+
+
+def _alone(arrays: Arrays) -> Iterator[tuple[float, int]]:
+    """The processors that can run all tasks, each with the seconds that it needs at least."""
+    for processor in range(arrays.processors):
+        here = arrays.processor == processor
+        work = np.full(arrays.tasks, math.inf)
+        np.minimum.at(work, arrays.task[here], (arrays.seconds * arrays.cores)[here])
+        least_s = float(work.sum()) / int(arrays.capacity[processor])
+        if math.isfinite(least_s):
+            yield least_s, processor
 
 
 def _earliest_on(processor: int, builder: Builder, task: int) -> tuple[int, float] | None:
@@ -87,7 +141,7 @@ def fixed_options(arrays: Arrays, option: Sequence[int], method: str) -> Draft:
     return draft
 
 
-PORTFOLIO: tuple[Callable[[Arrays, Limits], Draft | None], ...] = (heft, peft, cpop, one_processor)
+PORTFOLIO: tuple[Callable[[Arrays, Limits], Draft | None], ...] = (heft, peft, cpop, lookahead, one_processor)
 
 
 def portfolio(arrays: Arrays, limits: Limits) -> list[Draft]:

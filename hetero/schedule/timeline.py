@@ -48,6 +48,25 @@ class Timeline:
         for step in range(first, last):
             self.used[step] += cores
 
+    def release(self, start_s: float, seconds: float, cores: int) -> None:
+        """Undo the latest `reserve`, which was of the same values.
+
+        >>> line = Timeline(1)
+        >>> line.reserve(2.0, 3.0, 1)
+        >>> line.release(2.0, 3.0, 1)
+        >>> line.moments, line.used
+        ([0.0, inf], [0])
+        """
+        if seconds == 0:
+            return
+        first = bisect_left(self.moments, start_s)
+        last = bisect_left(self.moments, start_s + seconds)
+        for step in range(first, last):
+            self.used[step] -= cores
+        for step in (last, first):
+            if step > 0 and self.used[step] == self.used[step - 1]:
+                del self.moments[step], self.used[step]
+
     def _cut(self, moment: float) -> int:
         """The number of the step that begins at `moment`, which is split off if there is none."""
         step = bisect_left(self.moments, moment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -13,6 +14,7 @@ from hetero.schedule.arrays import Arrays, to_arrays
 from hetero.schedule.effort import Effort
 from hetero.schedule.exact import minimise_makespan
 from hetero.schedule.latency import worst_case
+from hetero.schedule.list_scheduling import portfolio
 from hetero.schedule.usable import usable_options
 
 from .brute_force import optimum
@@ -107,3 +109,33 @@ def test_wide_tasks_on_several_cores_are_proven_at_once() -> None:
     assert outcome.draft is not None
     assert math.isclose(outcome.draft.makespan_s, 10.367402332037036, rel_tol=1e-12)
     assert math.isclose(outcome.bound, outcome.draft.makespan_s, rel_tol=1e-9)
+
+
+def test_slow_links_hide_no_schedule_from_cp_sat() -> None:
+    """CP-SAT 9.15's search for "x is after at least one of" found three chains on six processors infeasible."""
+    rng = random.Random(41)
+    seconds = [rng.uniform(0.4, 1.3) for _ in range(8)]
+    speeds = [round(rng.uniform(0.5, 2.0), 2) for _ in range(6)]
+    chains = ((0, 1, 2, 7), (0, 3, 4, 7), (0, 5, 6, 7))
+    problem = Problem(
+        tuple(Processor(f"p{k}") for k in range(6)),
+        tuple(
+            Task(f"t{i}", tuple(Option(f"p{k}", own / speed) for k, speed in enumerate(speeds)))
+            for i, own in enumerate(seconds)
+        ),
+        tuple(
+            Edge(f"t{a}", f"t{b}", rng.uniform(0.5, 2.0))
+            for chain in chains
+            for a, b in itertools.pairwise(chain)
+        ),
+        tuple(
+            Link(f"p{a}", f"p{b}", 0.0, rng.uniform(0.2, 0.4)) for a in range(6) for b in range(6) if a != b
+        ),
+    )
+    arrays = arrays_of(problem, Limits())
+    known = min(draft.makespan_s for draft in portfolio(arrays, Limits()))
+    outcome = minimise_makespan(
+        arrays, Limits(), incumbent=None, horizon_s=known, lower_s=0.0, effort=Effort(2.0, deterministic=2.0)
+    )
+    assert not outcome.infeasible
+    assert outcome.bound <= known
