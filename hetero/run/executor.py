@@ -42,6 +42,9 @@ class Launched(Protocol):
     def inside(self) -> Mapping[int, object]:
         """The stages of it that are being executed, by number."""
 
+    def help(self) -> None:
+        """Do what has not been begun of it in the caller's thread, as far as that is possible."""
+
     def cancel(self) -> bool:
         """Start nothing more of it, and tell nobody; False where it is answered already."""
 

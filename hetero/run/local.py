@@ -18,7 +18,7 @@ from hetero.registry import open_device
 from hetero.run.codegen import Function
 from hetero.run.dispatch import Dispatcher
 from hetero.run.executor import AtWork, Launched
-from hetero.run.flight import Done, Flight
+from hetero.run.flight import Done, Flight, Landing, Solo
 from hetero.run.program import Program, Stage
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
@@ -90,8 +90,9 @@ class LocalExecutor:
         """
         if self._straight is None:
             latch = Latch()
-            flight = self.launch(values, latch.set)
+            flight = self._begin(values, latch.set)
             try:
+                self._help(flight)
                 return latch.wait()
             except KeyboardInterrupt:
                 flight.cancel()
@@ -102,19 +103,62 @@ class LocalExecutor:
             explained = self._workshop.explained(error, self.program.name)
             raise explained from explained.__cause__
 
-    def launch(self, values: Sequence[Any], done: Done) -> Flight:
+    def launch(self, values: Sequence[Any], done: Done) -> Landing:
         """Start a request on the lanes; ``done`` is told once, in a thread of a lane."""
-        frame: list[Any] = [None] * self.program.slots
-        for slot, readers, value in zip(self.program.inputs, self.program.input_readers, values, strict=True):
-            frame[slot] = [value] * readers
-        flight = Flight(frame, self._waiting, done)
+        if self._straight is not None and len(self._stages) == 1:
+            solo = Solo(values, done)
+            stage = self._stages[0]
+            solo.jobs.append(
+                stage.dispatcher.put(partial(self._fly_alone, self._straight, solo), stage.cores)
+            )
+            return solo
+        flight = self._begin(values, done)
         for index in self._first:
             self._put(flight, index)
         return flight
 
+    def _begin(self, values: Sequence[Any], done: Done) -> Flight:
+        frame: list[Any] = [None] * self.program.slots
+        for slot, readers, value in zip(self.program.inputs, self.program.input_readers, values, strict=True):
+            frame[slot] = [value] * readers
+        return Flight(frame, self._waiting, done)
+
+    def _help(self, flight: Flight) -> None:
+        """Start a request whose caller will wait for it: where there are cores for it now, the caller runs one of the
+        first stages and what follows it on its lane, and whatever no thread has begun with by then."""
+        *others, own = self._first
+        for index in others:
+            self._put(flight, index)
+        stage = self._stages[own]
+        if stage.dispatcher.take(stage.cores):
+            try:
+                self._advance(flight, own)
+            finally:
+                stage.dispatcher.give_back(stage.cores)
+        else:
+            self._put(flight, own)
+        flight.help()
+
+    def _fly_alone(self, function: Function, flight: Solo) -> None:
+        """Run a request that is one stage, in a thread of its lane."""
+        if flight.over:
+            return
+        flight.inside[0] = threading.get_ident(), time.monotonic()
+        self._at_work.append(None)
+        try:
+            result = function(*flight.values)
+        except BaseException as error:  # whatever a node raises belongs to its caller, not to this thread
+            if not flight.over:  # else the request was cancelled under this stage, and nobody asks
+                flight.end(None, self._chained(error))
+        else:
+            flight.end(result, None)
+        finally:
+            self._at_work.pop()
+            del flight.inside[0]
+
     def _put(self, flight: Flight, index: int) -> None:
         stage = self._stages[index]
-        stage.dispatcher.put(partial(self._advance, flight, index), stage.cores)
+        flight.jobs.append(stage.dispatcher.put(partial(self._advance, flight, index), stage.cores))
 
     def _advance(self, flight: Flight, index: int) -> None:
         """Run a stage, and as long as one of the stages that it was the last to be waited for by may have its place:
@@ -127,7 +171,6 @@ class LocalExecutor:
                 if i != own:
                     self._put(flight, i)
             if own is None:
-                stage.dispatcher.release(stage.cores)
                 return
             index = own
 
@@ -161,7 +204,7 @@ class LocalExecutor:
 
     def inside(self, flight: Launched) -> Sequence[AtWork]:
         """The nodes that run for a flight: read from where its threads are in the generated code."""
-        assert isinstance(flight, Flight), "each executor is asked about its own flights"
+        assert isinstance(flight, Landing), "each executor is asked about its own flights"
         found = []
         for index, (thread, since_s) in list(flight.inside.items()):
             path = self._workshop.node_at(sys._current_frames().get(thread))

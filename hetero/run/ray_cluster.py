@@ -125,8 +125,6 @@ class RayExecutor:
                 flight.end(self.run(values), None)
         except BaseException as error:  # it belongs to who waits for the request, not to this thread
             flight.end(None, error)
-        finally:
-            self._callers.release(1)
 
     @property
     def busy(self) -> bool:

@@ -26,6 +26,9 @@ from hetero.values import nbytes_of
 
 __all__ = ["Reception", "Room"]
 
+NEGLIGIBLE = frozenset({int, float, bool, complex, type(None)})
+"""Types whose values take next to no memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -74,10 +77,16 @@ class Reception:
         if deadline_s is not None:
             _require_seconds(deadline_s)
         self._engines.check(again=blamed > 0)
-        request = Request(self, values, sum(map(_nbytes, values)), blamed)
+        request = Request(self, values, _nbytes(values), blamed)
         future = request.future
         assert future is not None, "only an answered request has let go of it"
-        self._admit(request, patient)
+        with self._lock:
+            admitted = self._has_room(request.nbytes) or (patient and self._wait_for_room(request.nbytes))
+            if admitted:
+                self._inside.add(request)
+                self._nbytes += request.nbytes
+        if not admitted:
+            raise self._rejected()
         self._untold.append(None)
         if deadline_s is not None:
             request.alarm = self._alarms.at(
@@ -145,34 +154,31 @@ class Reception:
         if self._failover is not None:
             self._failover.close()
 
-    def _admit(self, request: Request, patient: bool) -> None:
-        with self._lock:
-            while not self._has_room(request):
-                if not patient:
-                    break
-                self._patient += 1
-                try:
-                    self._changed.wait()
-                finally:
-                    self._patient -= 1
-            else:
-                self._inside.add(request)
-                self._nbytes += request.nbytes
-                return
-            number, nbytes = len(self._inside), self._nbytes
+    def _has_room(self, nbytes: int) -> bool:
+        room, inside = self.room, len(self._inside)
+        if inside < room.requests and self._nbytes + nbytes <= room.nbytes:
+            return True
+        return not inside  # alone, even the largest one is run
+
+    def _wait_for_room(self, nbytes: int) -> bool:
+        """Until there is some. Called under the lock, which is given away meanwhile."""
+        self._patient += 1
+        try:
+            while not self._has_room(nbytes):
+                self._changed.wait()
+        finally:
+            self._patient -= 1
+        return True
+
+    def _rejected(self) -> OverloadError:
         self.counters.add("rejected")
         error = OverloadError(
-            f"plan {self._name!r} has {number} requests of {nbytes / 1e6:.3g} MB under way and takes at most "
-            f"{self.room.requests} of {self.room.nbytes / 1e6:.3g} MB: wait for results before submitting more, use "
-            "stream(), which does, or set session.room = Room(requests=, nbytes=)"
+            f"plan {self._name!r} has {len(self._inside)} requests of {self._nbytes / 1e6:.3g} MB under way and "
+            f"takes at most {self.room.requests} of {self.room.nbytes / 1e6:.3g} MB: wait for results before "
+            "submitting more, use stream(), which does, or set session.room = Room(requests=, nbytes=)"
         )
         self._told_rejected.add(str(error))
-        raise error
-
-    def _has_room(self, request: Request) -> bool:
-        if not self._inside:
-            return True  # alone, even the largest one is run
-        return len(self._inside) < self.room.requests and self._nbytes + request.nbytes <= self.room.nbytes
+        return error
 
     def _look(self, engine: Engine, flight: Launched, at: AtWork) -> None:
         if self._failover is not None and at.stage in flight.inside:
@@ -187,8 +193,17 @@ class Reception:
                 request.move(old, lost)
 
 
-def _nbytes(value: Any) -> int:
-    return value.nbytes if type(value) is np.ndarray else nbytes_of(value)
+def _nbytes(values: Sequence[Any]) -> int:
+    total = 0
+    for (
+        value
+    ) in values:  # a loop, since most requests have one value, and a spec of it costs more than all the rest
+        kind = type(value)
+        if kind is np.ndarray:
+            total += value.nbytes
+        elif kind not in NEGLIGIBLE:
+            total += nbytes_of(value)
+    return total
 
 
 def _require_seconds(deadline_s: float) -> None:

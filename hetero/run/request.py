@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from hetero.run.engine import Engine
 from hetero.run.executor import Launched
 from hetero.run.retry import blame
 
-__all__ = ["Office", "Request"]
+__all__ = ["Answer", "Office", "Request"]
 
 
 class Office(Protocol):
@@ -38,6 +38,26 @@ class Office(Protocol):
 
     def told(self) -> None:
         """Whoever waited for it has been told."""
+
+
+class Answer(Future[Any]):
+    """The future of a request. It drops the request when it is cancelled (a done callback would cost all requests as
+    much as those few), and who waits for it without a limit does what has not been begun."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self._request = request
+
+    def result(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            self._request.help()
+        return super().result(timeout)
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        if cancelled:
+            self._request.dropped(self)
+        return cancelled
 
 
 class Request:
@@ -69,7 +89,7 @@ class Request:
         self._over = False
         self._engine: Engine | None = None
         self._flight: Launched | None = None
-        self.future: Future[Any] | None = Future()
+        self.future: Answer | None = Answer(self)
         self.alarm: Alarm | None = None
 
     def launch(self) -> None:
@@ -78,14 +98,17 @@ class Request:
         Raises:
             ClosedError, UnavailableError: nothing is run at the moment.
         """
-        future = self.future
         try:
             self._fly(again=self._blamed > 0)
         except BaseException:
             self._withdraw("failed")
             raise
-        if future is not None:
-            future.add_done_callback(self._dropped)
+
+    def help(self) -> None:
+        """Its caller waits, and may as well do it; but not where the caller wants to be told of a deadline."""
+        flight = self._flight
+        if flight is not None and self.alarm is None:
+            flight.help()
 
     def expire(self, deadline_s: float) -> None:
         """Its deadline has passed: the caller is told so, and what has not begun of it never begins."""
@@ -139,8 +162,9 @@ class Request:
                 return
             self._flight = None
             self._attempt += 1
+            self._over = error is None
         if error is None:
-            self._answer("answered", result, None)
+            self._tell("answered", result, None)
             return
         self._blamed += blame(error)
         self._office.failed(engine, error, self._blamed, partial(self._decided, error))
@@ -165,20 +189,23 @@ class Request:
             if self._over:
                 return False
             self._over = True
-        future = self._let_go(how)
-        # A future stays pending, and so can be cancelled, until its request has ended.
-        if future is not None and future.set_running_or_notify_cancel():
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-        self._office.told()
+        self._tell(how, result, error)
         return True
 
-    def _dropped(self, future: Future[Any]) -> None:
-        """The future is done: if it was cancelled, so is the request."""
-        if not future.cancelled():
-            return
+    def _tell(self, how: str, result: Any, error: BaseException | None) -> None:
+        future = self._let_go(how)
+        assert future is not None, "a request is answered once"
+        try:  # a future stays pending, and so can be cancelled, until its request has ended
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        except InvalidStateError:
+            future.set_running_or_notify_cancel()  # for those who wait for several futures at once
+        self._office.told()
+
+    def dropped(self, future: Answer) -> None:
+        """The future was cancelled, and so is the request."""
         flight, engine = self._flight, self._engine
         if self._withdraw("cancelled"):
             if flight is not None and engine is not None:
@@ -195,7 +222,7 @@ class Request:
         self._office.told()
         return True
 
-    def _let_go(self, how: str) -> Future[Any] | None:
+    def _let_go(self, how: str) -> Answer | None:
         """Hold nothing any more: future and request would otherwise keep each other alive until the next collection."""
         if self.alarm is not None:
             self.alarm.cancel()
