@@ -13,7 +13,6 @@ import linecache
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from time import perf_counter
 from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
@@ -41,8 +40,12 @@ class Binding(Protocol):
     def map(self, instruction: Map, pieces: Sequence[Function]) -> Function:
         """``f(items, *closure)`` that runs the body, or its parts, over the items."""
 
-    def note(self, block: Block, paths: Sequence[str]) -> Function | None:
-        """What takes the times of one run, ``(start, end of the first, ..., end of the last)``; None: not timed."""
+    def clock(self, block: Block, paths: Sequence[str]) -> dict[str, Any] | None:
+        """What the names ``turn``, ``seldom``, ``now``, ``note`` and ``done`` of a block stand for; None: not timed.
+
+        A run for which ``turn() & seldom`` is not 0 is only counted, by ``done()``; for any other one ``note`` is told
+        ``(start, end of the first, ..., end of the last)``. The dict stays in use: ``seldom`` may be changed in it.
+        """
 
 
 class CodeBook:
@@ -95,52 +98,72 @@ class CodeBook:
 
 
 class _Page:
-    """One function being written: its lines, the names it uses, and the node of each line."""
+    """One function being written: its lines, the names it uses, and the node of each line.
+
+    The work is written twice where it is timed, once without reading the clock: a run that is not timed then costs what
+    its calls cost.
+    """
 
     def __init__(self, binding: Binding, book: CodeBook, block: Block) -> None:
         self._binding, self._book = binding, book
-        self.names: dict[str, Any] = {}
         self.paths: dict[int, str] = {}
         parameters = "frame" if block.framed else ", ".join(f"v{slot}" for slot in block.inputs)
         self.lines = [f"def run({parameters}):"]
         timed = [item for item in block.body if isinstance(item, Call | Map | Branch | Move)]
-        note = binding.note(block, [_label(item) for item in timed])
-        if note is not None:
-            self.names |= {"now": perf_counter, "note": note}
-        self._timed = note is not None
-        self._times = ["t0"]
-        if self._timed:
-            self._line("t0 = now()")
+        clock = binding.clock(block, [_label(item) for item in timed])
+        self.names: dict[str, Any] = {} if clock is None else clock
+        self._steps: list[tuple[str, str | None]] = []
+        """Each a line, and the node that does its work in it."""
         for item in block.body:
             self._write(item)
-        if self._timed:
-            self._line(f"note(({', '.join(self._times)},))")
-        self._line(f"return {self._tree(block.result) if block.result is not None else 'None'}")
+        result = self._tree(block.result) if block.result is not None else "None"
+        if clock is not None:
+            self._line("if turn() & seldom:")
+            self._put(depth=2)
+            self._line("done()", depth=2)
+            self._line(f"return {result}", depth=2)
+        self._put(depth=1, timed=clock is not None)
+        self._line(f"return {result}")
+
+    def _put(self, depth: int, timed: bool = False) -> None:
+        """All of the work, from one line to the next."""
+        times = ["t0"]
+        if timed:
+            self._line("t0 = now()", depth)
+        for line, path in self._steps:
+            self._line(line, depth)
+            if path is not None:
+                self.paths[len(self.lines)] = path
+                if timed:
+                    times.append(f"t{len(times)}")
+                    self._line(f"{times[-1]} = now()", depth)
+        if timed:
+            self._line(f"note(({', '.join(times)},))", depth)
 
     def _write(self, item: Instruction) -> None:
         match item:
             case Recv(slot):
-                self._line(f"v{slot} = frame[{slot}].pop()")
+                self._step(f"v{slot} = frame[{slot}].pop()")
             case Send(slot, readers):
-                self._line(f"frame[{slot}] = [v{slot}]" + (f" * {readers}" if readers > 1 else ""))
+                self._step(f"frame[{slot}] = [v{slot}]" + (f" * {readers}" if readers > 1 else ""))
             case Free(slots):
-                self._line(f"del {', '.join(f'v{slot}' for slot in slots)}")
+                self._step(f"del {', '.join(f'v{slot}' for slot in slots)}")
             case Call():
-                self._work(item.path, self._call(item))
+                self._step(self._call(item), item.path)
             case Move(path, source, target):
                 name = self._name("m", path, self._binding.move(item))
-                self._work(path, f"v{target} = {name}(v{source})")
+                self._step(f"v{target} = {name}(v{source})", path)
             case Map(path, body, _, items, closure, output, parts=parts):
                 pieces = [part.block for part in parts] or [body]
                 runner = self._binding.map(item, [self._book.function(piece) for piece in pieces])
                 name = self._name("n", path, runner)
-                self._work(path, f"v{output} = {name}({self._trees((items, *closure))})")
+                self._step(f"v{output} = {name}({self._trees((items, *closure))})", path)
             case Branch(path, test, then, otherwise, closure, outputs):
                 yes = self._name("n", f"{path}_then", self._book.function(then))
                 no = self._name("n", f"{path}_otherwise", self._book.function(otherwise))
                 taken = self._trees(closure)
                 targets = ", ".join(f"v{slot}" for slot in outputs)
-                self._work(path, f"{targets} = {yes}({taken}) if {self._tree(test)} else {no}({taken})")
+                self._step(f"{targets} = {yes}({taken}) if {self._tree(test)} else {no}({taken})", path)
 
     def _call(self, call: Call) -> str:
         run, gate = self._binding.run(call)
@@ -150,15 +173,11 @@ class _Page:
         held = f"with {self._name('g', call.path, gate)}: " if gate is not None else ""
         return f"{held}{assignment}{name}({self._trees(call.args, call)})"
 
-    def _work(self, path: str, line: str) -> None:
-        self._line(line)
-        self.paths[len(self.lines)] = path
-        if self._timed:
-            self._times.append(f"t{len(self._times)}")
-            self._line(f"{self._times[-1]} = now()")
+    def _step(self, line: str, path: str | None = None) -> None:
+        self._steps.append((line, path))
 
-    def _line(self, text: str) -> None:
-        self.lines.append(f"    {text}")
+    def _line(self, text: str, depth: int = 1) -> None:
+        self.lines.append("    " * depth + text)
 
     def _trees(self, trees: Sequence[Tree], call: Call | None = None) -> str:
         return ", ".join(self._tree(tree, call) for tree in trees)

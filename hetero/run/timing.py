@@ -1,7 +1,8 @@
 """When each node ran: a few numbers a request, kept in rings of fixed size.
 
-Generated code reads the clock once after each node and hands all of a block's times over in one call, which costs about
-0.05 us a node; so timing is always on. A trace is the same numbers, all of them kept, with the thread.
+Generated code reads the clock once after each node and hands all of a block's times over in one call, about 0.05 us a
+node. Where the nodes themselves take some microseconds that would be felt, so such a block is timed now and then only,
+and counted always. A trace is the same numbers, all of them kept, with the thread.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -21,15 +24,21 @@ __all__ = ["BlockTimes", "NodeStats", "Recorder"]
 RING = 1024
 """Requests of each block that percentiles are taken from; fewer where a block has many nodes (``RING_TIMES``)."""
 RING_TIMES = 65_536
+QUICK_S = 10e-6
+"""A block whose nodes take less than this on average is timed seldom, once so many runs have been timed:"""
+ENOUGH = 256
+SELDOM = 15
+"""One of 16 runs; a power of two less one, since it is a mask."""
 TRACE_LIMIT = 1_000_000
 """Block runs that a trace holds; older ones are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStats:
-    """One node so far. Percentiles are over its latest calls, in seconds; ``nbytes`` were moved for its results.
+    """One node so far. Percentiles are over its latest calls that were timed, in seconds.
 
-    ``predicted_s`` is what one call was estimated to take; None where the plan does not say.
+    ``nbytes`` were moved for its results. ``predicted_s`` is what one call was estimated to take; None where the plan
+    does not say.
     """
 
     calls: int
@@ -40,31 +49,43 @@ class NodeStats:
 
 
 class BlockTimes:
-    """The times of one block: start, end of the first node, ..., end of the last node, in seconds."""
+    """The times of one block: start, end of the first node, ..., end of the last node, in seconds.
 
-    def __init__(self, paths: Sequence[str], lane: str) -> None:
+    ``names`` is what generated code knows of it (see ``Binding.clock``).
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        lane: str,
+        kept: Callable[[BlockTimes, tuple[float, ...]], bool],
+    ) -> None:
         self.paths, self.lane = tuple(paths), lane
         size = max(16, min(RING, RING_TIMES // (len(paths) + 1)))
         self.ring: deque[tuple[float, ...]] = deque(maxlen=size)
+        self._kept = kept
+        self._enough = min(ENOUGH, size)
+        self._quick_s = QUICK_S * len(paths)
         self._calls = count()  # next() is atomic under the GIL, += 1 is not
         self._looks = 0
+        self.names: dict[str, Any] = {
+            "turn": count().__next__,
+            "seldom": 0,
+            "now": perf_counter,
+            "note": self.note,
+            "done": self._calls.__next__,
+        }
 
     def calls(self) -> int:
         self._looks += 1
         return next(self._calls) - self._looks + 1
 
-    def note(
-        self, kept: Callable[[BlockTimes, tuple[float, ...]], None]
-    ) -> Callable[[tuple[float, ...]], None]:
-        """What generated code calls with the times of one run; ``kept`` is told as well."""
-        append, calls = self.ring.append, self._calls
-
-        def note(times: tuple[float, ...]) -> None:
-            next(calls)
-            append(times)
-            kept(self, times)
-
-        return note
+    def note(self, times: tuple[float, ...]) -> None:
+        """The times of one run."""
+        next(self._calls)
+        self.ring.append(times)
+        if not self._kept(self, times) and len(self.ring) >= self._enough:
+            self.names["seldom"] = SELDOM if times[-1] - times[0] < self._quick_s else 0
 
 
 class Recorder:
@@ -76,16 +97,29 @@ class Recorder:
         self._kept: deque[tuple[BlockTimes, tuple[float, ...], int]] = deque(maxlen=TRACE_LIMIT)
         self._lock = threading.Lock()
         self._taken = 0
-        self.tracing = False
+        self._tracing = False
 
-    def block(self, paths: Sequence[str], lane: str) -> Callable[[tuple[float, ...]], None]:
-        block = BlockTimes(paths, lane)
+    def block(self, paths: Sequence[str], lane: str) -> dict[str, Any]:
+        """The names of a new block's clock."""
+        block = BlockTimes(paths, lane, self._keep)
         self._blocks.append(block)
-        return block.note(self._keep)
+        return block.names
 
-    def _keep(self, block: BlockTimes, times: tuple[float, ...]) -> None:
-        if self.tracing:
+    @property
+    def tracing(self) -> bool:
+        return self._tracing
+
+    @tracing.setter
+    def tracing(self, on: bool) -> None:
+        self._tracing = on
+        if on:  # a trace has every run
+            for block in self._blocks:
+                block.names["seldom"] = 0
+
+    def _keep(self, block: BlockTimes, times: tuple[float, ...]) -> bool:
+        if self._tracing:
             self._kept.append((block, times, threading.get_ident()))
+        return self._tracing
 
     def stats(self) -> dict[str, NodeStats]:
         """Calls and percentiles of each node that has run, by path."""

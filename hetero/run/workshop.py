@@ -167,7 +167,7 @@ class _Binding:
 
         return run_parts(instruction.parts, pieces, body.inputs, body.result, list(items), closure, over)
 
-    def note(self, block: Block, paths: Sequence[str]) -> Function | None:
+    def clock(self, block: Block, paths: Sequence[str]) -> dict[str, Any] | None:
         return self._recorder.block(paths, self._lanes.get(block.name, "")) if paths else None
 
     def with_bytes(self, stats: dict[str, NodeStats]) -> dict[str, NodeStats]:
