@@ -20,4 +20,7 @@ def open_session(plan: Plan) -> Session:
     from hetero.run.compile import compile_program
     from hetero.run.ray_cluster import RayExecutor
 
-    return Session(plan, RayExecutor(compile_program(plan), plan.machine, plan.cluster))
+    executor = RayExecutor(
+        compile_program(plan), plan.machine, plan.cluster, replicate=plan.objective == "throughput"
+    )
+    return Session(plan, executor)

@@ -7,6 +7,7 @@ supervises its actors: a dead one is made again, elsewhere if its node is gone, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,10 +19,16 @@ from hetero.run.executor import AtWork, Launched
 from hetero.run.flight import Done, Flight
 from hetero.run.legs import split
 from hetero.run.program import Program, Recv, Slot, evaluate
-from hetero.run.ray_actor import Site, first_line
-from hetero.run.ray_connection import connect, release
+from hetero.run.ray_actor import Actor, Work, first_line
+from hetero.run.ray_connection import connect, living_nodes, release
+from hetero.run.ray_group import Group
 from hetero.run.ray_machine import machine_from_ray
+from hetero.run.ray_shipping import Store
+from hetero.run.ray_sites import Site
+from hetero.run.replicas import replicas
+from hetero.run.sites import site_of
 from hetero.run.timing import NodeStats
+from hetero.run.together import together
 from hetero.run.trace import Span
 from hetero.run.workshop import threads_of
 from hetero.values import nbytes_of
@@ -39,43 +46,84 @@ STORE_NBYTES = 100_000
 class RayExecutor:
     """Runs requests of one program on the cluster that its machine describes.
 
+    Args:
+        replicate: give the busiest site as many equal nodes as are free, for requests in flight.
+        gpu_share: how much of each GPU its actors hold; other jobs may use the rest.
+
     Raises:
         UnavailableError: there is no cluster at ``address``, or no node that can take an actor.
         DeviceError: a node cannot be compiled where it was placed.
     """
 
-    def __init__(self, program: Program, machine: Machine, address: str | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        machine: Machine,
+        address: str | None = None,
+        *,
+        replicate: bool = False,
+        gpu_share: float = 1.0,
+    ) -> None:
         connect(address)
         self.program = program
-        self.parallel = max(sum(threads_of(program.stages, machine).values()), 2)
         self._legs = split(program)
         self._results = [item.slot for item in program.finish.body if isinstance(item, Recv)]
         self._log = EventLog()
         self._tracing = False
+        own = {leg.site: (leg.site,) for leg in self._legs}
+        nodes = replicas(self._legs, machine) if replicate else own
+        at_once = max(sum(threads_of(program.stages, machine).values()), 2)
+        self.parallel = at_once * max(map(len, nodes.values()))
         self._callers = Dispatcher("ray", CALLERS, min(2 * self.parallel, CALLERS))
         self._sites: dict[str, Site] = {}
+        self._group: Group | None = None
         try:
-            for site in dict.fromkeys(leg.site for leg in self._legs):
-                legs = {i: leg for i, leg in enumerate(self._legs) if leg.site == site}
-                self._sites[site] = Site(site, legs, machine, self._log)
+            self._open(machine, nodes, gpu_share)
         except BaseException:
             self.close()
             raise
+
+    def _open(self, machine: Machine, nodes: Mapping[str, Sequence[str]], gpu_share: float) -> None:
+        """Reserve room for all actors, start them all, then wait for each."""
+        store = Store(self.program.builds)
+        works = {site: self._work(site, machine, store, gpu_share) for site in nodes}
+        offered = {node["NodeID"]: node["Resources"] for node in living_nodes()}
+        node_of = {site_of(p.name): p.node for p in machine.processors}
+        needs = {
+            name: replace(works[site].needs(offered.get(node_of[name], {})), node_id=node_of[name])
+            for site, names in nodes.items()
+            for name in names
+        }
+        self._group = Group(self.program.name, needs)
+        for site, names in nodes.items():
+            actors = [Actor(name, works[site], self._group.place(name), self._log) for name in names]
+            self._sites[site] = Site(actors, self._log)
+        for found in self._sites.values():
+            for actor in found.actors:
+                actor.opened()
+
+    def _work(self, site: str, machine: Machine, store: Store, gpu_share: float) -> Work:
+        legs = {i: leg for i, leg in enumerate(self._legs) if leg.site == site}
+        return Work(legs, machine, store.parcel(legs, machine), gpu_share)
 
     def run(self, values: Sequence[Any]) -> Any:
         """The result of one request; the caller waits for it.
 
         Raises:
             NodeError: a node raised.
-            WorkerError: an actor died under the request; it has been made again.
+            WorkerError: an actor died under the request; it has been made again, or others go on without it.
+            UnavailableError: it cannot be made again.
         """
         import ray
 
         from hetero.run.ray_site import NodeFailedError
 
-        actors = {name: site.actor for name, site in self._sites.items()}
+        taken = {name: site.take() for name, site in self._sites.items()}
+        answered = False
         try:
-            return self._request(values, actors)
+            result = self._request(values, {name: found.handle for name, found in taken.items()})
+            answered = True
+            return result
         except ray.exceptions.RayError as error:
             # An actor also reports the death of another one, whose value it was to take, as an error of its own.
             cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
@@ -84,11 +132,14 @@ class RayExecutor:
                 raise failed from failed.__cause__
             if not isinstance(cause, ray.exceptions.RayError):
                 raise
-            for name, actor in actors.items():
-                self._sites[name].repair(actor)
+            for name, found in taken.items():
+                self._sites[name].suspect(found)
             raise WorkerError(
                 f"the cluster lost a request of {self.program.name!r}: {first_line(cause)}"
             ) from error
+        finally:
+            for name, found in taken.items():
+                self._sites[name].give_back(found, answered)
 
     def _request(self, values: Sequence[Any], actors: Mapping[str, Any]) -> Any:
         """Start all legs at once: Ray lets each one wait for the references that it takes."""
@@ -140,13 +191,17 @@ class RayExecutor:
     @tracing.setter
     def tracing(self, on: bool) -> None:
         self._tracing = on
-        for site in self._sites.values():
-            site.trace(on)
+        for actor in self._actors:
+            actor.trace(on)
+
+    @property
+    def shares(self) -> dict[str, dict[str, int]]:
+        """For each site how many requests each of its actors has answered."""
+        return {name or "driver": site.router.answers for name, site in self._sites.items()}
 
     def stats(self) -> dict[str, NodeStats]:
         """Of the actors that live: one that died took its figures with it."""
-        answers = self._ask(lambda actor: actor.stats.remote())
-        return {path: found for stats in answers for path, found in stats.items()}
+        return together(self._ask(lambda actor: actor.stats.remote()))
 
     def spans(self, *, take: bool = False) -> list[Span]:
         """Times are each computer's own: clocks of different nodes are not compared."""
@@ -161,18 +216,24 @@ class RayExecutor:
 
         self._callers.close(CLOSE_PATIENCE_S)
         if ray.is_initialized():  # else Ray was shut down before us, and everything has ended with it
-            for site in self._sites.values():
-                site.close()
+            for actor in self._actors:
+                actor.close()
+            if self._group is not None:
+                self._group.close()
         release()
+
+    @property
+    def _actors(self) -> list[Actor]:
+        return [actor for site in self._sites.values() for actor in site.actors]
 
     def _ask(self, call: Callable[[Any], Any]) -> list[Any]:
         """The answers of the actors that live."""
         import ray
 
         answers = []
-        for name, site in self._sites.items():
+        for actor in self._actors:
             try:
-                answers.append(ray.get(call(site.actor), timeout=ANSWER_PATIENCE_S))
+                answers.append(ray.get(call(actor.handle), timeout=ANSWER_PATIENCE_S))
             except ray.exceptions.RayActorError as error:
-                self._log.add("lost", name or "driver", first_line(error))
+                self._log.add("silent", actor.name, first_line(error))
         return answers

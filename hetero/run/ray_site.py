@@ -12,10 +12,10 @@ import ray
 from hetero.containers import each_part
 from hetero.device import Device, DeviceInfo
 from hetero.errors import DeviceError, NodeError
-from hetero.machine import Machine
 from hetero.registry import open_device
-from hetero.run.legs import Leg
+from hetero.run.cores import Cores, bind_to_cores
 from hetero.run.local import LocalExecutor
+from hetero.run.ray_shipping import Parcel, unpack
 from hetero.run.sites import local_info
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
@@ -58,19 +58,29 @@ class SiteHost:
     def __init__(self) -> None:
         self._legs: dict[int, LocalExecutor] = {}
         self._workshop: Workshop | None = None
+        self._cores: Cores | None = None
 
-    def open(self, payload: bytes) -> None:
-        """Compile what the legs need. Not done when the actor is made: there Ray would hide what went wrong."""
-        legs: dict[int, Leg]
-        machine: Machine
-        legs, machine = pickle.loads(payload)
+    def open(self, parcel: Parcel, cores: int, tracing: bool) -> str:
+        """Compile what the legs need, on cores of its own; why it has none, else nothing.
+
+        Not done when the actor is made: there Ray would hide what went wrong. Bound before anything is compiled, since
+        engines start their threads then.
+        """
+        self._cores = bind_to_cores(cores) if cores else None
+        legs, machine = unpack(parcel)
         stages = [stage for leg in legs.values() for stage in leg.program.stages]
         builds = next(iter(legs.values())).program.builds
         self._workshop = Workshop(stages, builds, machine, _open_local)
+        self._workshop.tracing = tracing
         self._legs = {
             number: LocalExecutor(leg.program, machine, workshop=self._workshop)
             for number, leg in legs.items()
         }
+        if cores and self._cores is None:
+            return (
+                f"{cores} cores of its own were not to be had; its threads share the computer's with others"
+            )
+        return ""
 
     def run(self, leg: int, *values: Any) -> Any:
         """One leg of one request: the values that it gives, in the form that Ray wants for their number."""
@@ -86,6 +96,10 @@ class SiteHost:
     def ready(self) -> bool:
         """Answered at once however much runs."""
         return True
+
+    def cores(self) -> tuple[int, ...]:
+        """The cores that it is bound to."""
+        return self._cores.numbers if self._cores is not None else ()
 
     def set_tracing(self, on: bool) -> None:
         self._opened().tracing = on

@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes on this machine, started once for these tests and stopped by its own handle."""
+"""A Ray cluster of three nodes on this machine, started once for these tests and stopped by its own handle."""
 
 import sys
 from pathlib import Path
@@ -8,13 +8,25 @@ import pytest
 HERE = Path(__file__).parent
 sys.path += [str(HERE), str(HERE.parent / "run")]  # Ray gives the path of the driver to its processes
 
+HEALTH = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 1000,
+    "health_check_timeout_ms": 5000,
+    "health_check_failure_threshold": 3,
+}
+"""As docs/ray.md has them: a lost node is done without after seconds instead of half a minute."""
+
 
 @pytest.fixture(scope="session")
 def cluster():
+    """A head and two nodes of one core each; one of them has the custom resource ``quantum`` and a label."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     found = cluster_utils.Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH},
     )
-    found.add_node(num_cpus=1, resources={"annex": 1})
+    found.add_node(wait=False, num_cpus=1, resources={"annex": 1})
+    found.add_node(wait=False, num_cpus=1, resources={"quantum": 1}, labels={"tier": "lab"})
+    found.wait_for_nodes()
     yield found
     found.shutdown()

@@ -54,14 +54,19 @@ def test_a_node_without_cpus_to_give_has_no_processor():
 
 @pytest.mark.ray
 def test_a_running_cluster_is_read(cluster):
-    """Both nodes with one core each, their devices, and measured links both ways."""
+    """All nodes with one core each, their devices, and links that were measured or take after those that were."""
     found = machine_from_ray(cluster.address)
-    assert [(p.name, p.cores) for p in found.processors if p.kind == "cpu"] == [("cpu", 1), ("n1:cpu", 1)]
+    assert [(p.name, p.cores) for p in found.processors if p.kind == "cpu"] == [
+        ("cpu", 1),
+        ("n1:cpu", 1),
+        ("n2:cpu", 1),
+    ]
     assert {"cpu/python", "n1:cpu/python"} <= {d.name for d in found.devices}
-    for pair in (("host", "n1:host"), ("n1:host", "host")):
-        link = found.link(*pair)
-        assert link.origin == "measured"
-        assert 0 < link.latency_s < 10
+    links = [
+        found.link(*pair) for pair in (("host", "n1:host"), ("n1:host", "n2:host"), ("n2:host", "n1:host"))
+    ]
+    assert [link.origin for link in links] == ["measured", "measured", "modelled"]
+    assert all(0 < link.latency_s < 10 for link in links)
     import ray
 
     assert not ray.is_initialized(), "a connection that was made for this is given back"

@@ -9,7 +9,7 @@ import hetero as ht
 from hetero.machine import Machine, Processor
 from hetero.run.compile import compile_program
 from hetero.run.legs import split
-from hetero.run.ray_actor import needs_of
+from hetero.run.ray_needs import needs_of
 
 CPU = Processor("cpu", cores=4, node="a")
 QPU = Processor("qpu0", kind="qpu", node="a")

@@ -1,0 +1,76 @@
+"""What a site's actor asks Ray for: cores, GPUs, custom resources, on which node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hetero.machine import Machine, Processor
+from hetero.run.legs import Leg
+from hetero.run.program import Lane, calls
+from hetero.run.sites import local_name
+
+__all__ = ["Needs", "most_offered", "needs_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What Ray must keep free for an actor, and the node where it belongs (``""``: anywhere)."""
+
+    node_id: str = ""
+    cpus: float = 0
+    gpus: float = 0
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        named = {"CPU": self.cpus, "GPU": self.gpus, **self.resources}
+        return ", ".join(f"{value:g} {name}" for name, value in named.items())
+
+    @property
+    def bundle(self) -> dict[str, float]:
+        """The same as a bundle of a placement group, which may not name what it needs nothing of."""
+        named = {"CPU": self.cpus, "GPU": self.gpus, **self.resources}
+        return {name: float(value) for name, value in named.items() if value}
+
+
+def needs_of(
+    legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float], gpu_share: float = 1.0
+) -> Needs:
+    """What the legs of one site hold: the cores of its CPU at most, its GPUs, and every custom resource of the node
+    that is called like a processor that they use or like its kind.
+
+    ``offered`` are the resources of the node, as Ray counts them. ``gpu_share`` is how much of each of its GPUs is
+    held: with a part of one, other actors may use the rest.
+    """
+    widths: dict[Lane, int] = {}
+    for stage in (stage for leg in legs for stage in leg.program.stages):
+        widths[stage.lane] = max(widths.get(stage.lane, 0), stage.cores)
+    held: dict[str, int] = {}
+    for lane, cores in widths.items():
+        held[lane.processor] = held.get(lane.processor, 0) + cores
+    for call in (call for leg in legs for stage in leg.program.stages for call in calls(stage.block)):
+        # Inside a map the processor of a node is no lane of its own.
+        held.setdefault(machine.device(legs[0].program.builds[call.executable].device).processor, 0)
+    node_id, cpus, gpus = "", 0, 0.0
+    resources: dict[str, float] = {}
+    for name, cores in held.items():
+        processor: Processor = machine.processor(name)
+        node_id = processor.node or node_id
+        if processor.kind == "cpu":
+            cpus += min(cores, processor.cores)
+        elif processor.kind == "gpu" and offered.get("GPU"):
+            gpus += gpu_share
+        resources |= {word: 1.0 for word in (local_name(name), processor.kind) if word in offered}
+    return Needs(node_id, cpus, gpus, resources)
+
+
+def most_offered(
+    nodes: Iterable[Mapping[str, float]], legs: Sequence[Leg], machine: Machine
+) -> Mapping[str, float]:
+    """The resources of the node that has most of what the legs could ask for."""
+    found = [
+        (len(needs_of(legs, machine, offered).resources) + offered.get("GPU", 0), offered)
+        for offered in nodes
+    ]
+    best: Mapping[str, float] = max(found, key=lambda pair: pair[0], default=(0, {}))[1]
+    return best
