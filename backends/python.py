@@ -9,6 +9,7 @@ from dataclasses import replace
 from hetero.device import HOST, Device, DeviceInfo, DeviceStatus, DirectExecutable, Offers, Refusal, Variant
 from hetero.machine import Processor
 from hetero.ops.base import Op
+from hetero.ops.function import FunctionOp
 from hetero.values import Specs
 
 NAME = "cpu/python"
@@ -56,6 +57,10 @@ class PythonDevice:
             return Offers(refusals=(Refusal(f"{self.info.name} runs Python functions, not {op.kind} ops"),))
         if op.effects != "pure" and self.info.isolation == "process":
             return Offers(refusals=(Refusal("its effects are on this process"),))
+        if isinstance(op, FunctionOp) and op.generates and self.info.isolation == "process":
+            return Offers(
+                refusals=(Refusal("what a generator yields is given out as it is made, by this process"),)
+            )
         # Profiles are kept by variant: what a call takes in another process is not what it takes here.
         settings = {"process": True} if self.info.isolation == "process" else {}
         return Offers((Variant(precision="native", settings=settings),))

@@ -145,6 +145,22 @@ class Plan:
         """
         return self.session.stream(items, in_flight, ordered, deadline_s=deadline_s, errors=errors)
 
+    def iterate(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Run once, and give out the items of the result as they are made, each when it is asked for.
+
+        For pipelines whose result is the value of a generator node, or a map: of a generator's items, or of a list.
+
+        >>> import hetero as ht
+        >>> @ht.node
+        ... def count(n):
+        ...     for i in range(n):
+        ...         yield i
+        >>> with ht.plan(count, 3) as plan:
+        ...     plan(3), next(plan.iterate(10**9))
+        ([0, 1, 2], 0)
+        """
+        return self.session.iterate(args, kwargs)
+
     def explain(self) -> str:
         """What runs where and why, what lost and by how much, the bound, and once it ran, predicted and measured."""
         from hetero.explain import explain
@@ -163,11 +179,14 @@ class Plan:
 
         save_plan(self, path)
 
-    def on_ray(self, address: str | None = None) -> Plan:
-        """The same pipeline planned again for a Ray cluster, with the same face."""
+    def on_ray(self, address: str | None = None, *, labels: Mapping[str, str] | None = None) -> Plan:
+        """The same pipeline planned again for a Ray cluster, with the same face; for its nodes with these labels only.
+
+        A cluster that has grown or shrunk is used as it is then: a plan on a cluster has ``on_ray`` too.
+        """
         from hetero.planner import plan_on_ray
 
-        return plan_on_ray(self, address)
+        return plan_on_ray(self, address, labels)
 
     def stats(self) -> Mapping[str, Any]:
         """By node path: calls, p50 and p99 seconds, bytes moved, predicted seconds; empty before the first run."""
@@ -215,6 +234,10 @@ class Within:
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         """Start one request; the future gives its result."""
         return self.plan.session.submit(args, kwargs, deadline_s=self.deadline_s)
+
+    def iterate(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """The items of one result as they are made; the deadline is looked at whenever one has been."""
+        return self.plan.session.iterate(args, kwargs, deadline_s=self.deadline_s)
 
     async def run_async(self, *args: Any, **kwargs: Any) -> Any:
         """Run once, without blocking the event loop."""

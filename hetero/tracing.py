@@ -122,7 +122,7 @@ def _require_function(what: str, function: object) -> None:
             f"{location()}: {what} {name!r} is async, so that calling it gives a coroutine and no value; write it with "
             "`def` (inside a node asyncio.run may be used)"
         )
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if inspect.isasyncgenfunction(function) or (what == "pipeline" and inspect.isgeneratorfunction(function)):
         raise ArgumentError(
             f"{location()}: {what} {name!r} is a generator, whose items can be taken only once; return a list"
         )
@@ -156,7 +156,7 @@ def node(
     outputs: int | None = None,
     retry: bool = True,
 ) -> Any:
-    """Make a Python function a node of pipelines.
+    """Make a Python function a node of pipelines. The value of a generator is the list of what it yields.
 
     Args:
         name: what the node is called in graphs; the function's name without it.
@@ -164,7 +164,7 @@ def node(
         retry: False marks a node with side effects, which is never run twice for a request.
 
     Raises:
-        ArgumentError: the function takes ``*args`` or ``**kwargs``, is async, or is a generator.
+        ArgumentError: the function takes ``*args`` or ``**kwargs``, or is async.
     """
     effects: Effects = "pure" if retry else "once"
 

@@ -477,8 +477,16 @@ async def async_generator(x: Any) -> Any:
     yield x
 
 
-@pytest.mark.parametrize("decorate", [ht.node, ht.pipeline])
-@pytest.mark.parametrize("function", [coroutine, generator, async_generator])
+@pytest.mark.parametrize(
+    ("decorate", "function"),
+    [
+        (ht.node, coroutine),
+        (ht.node, async_generator),
+        (ht.pipeline, coroutine),
+        (ht.pipeline, generator),
+        (ht.pipeline, async_generator),
+    ],
+)
 def test_async_functions_and_generators_are_refused(decorate: Any, function: Any) -> None:
     """Their call only begins the work; the message says what to write instead."""
     with pytest.raises(ArgumentError, match=r"async|generator"):

@@ -23,8 +23,8 @@ class FunctionOp(Op):
     """One Python function.
 
     The number of outputs is taken from a return annotation ``-> tuple[A, B]`` or given as ``outputs``; anything
-    else is one output. The function may live anywhere (a notebook, a closure, standard input): its content hash is
-    taken from its bytecode, never from a source file.
+    else is one output. The value of a generator is the list of what it yields. The function may live anywhere (a
+    notebook, a closure, standard input): its content hash is taken from its bytecode, never from a source file.
 
     Raises:
         ArgumentError: the function takes ``*args`` or ``**kwargs``, whose number a graph cannot know.
@@ -46,6 +46,7 @@ class FunctionOp(Op):
         effects: Effects = "pure",
     ) -> None:
         self.function = function
+        self.generates = inspect.isgeneratorfunction(function)
         self.name = name or getattr(function, "__name__", type(function).__name__).replace(
             "<lambda>", "lambda"
         )
@@ -62,6 +63,10 @@ class FunctionOp(Op):
         arity = outputs if outputs is not None else _annotated_arity(function)
         if not isinstance(arity, int) or isinstance(arity, bool) or arity < 1:
             raise ArgumentError(f"node {self.name!r}: outputs={outputs!r}; a node has at least one output")
+        if self.generates and arity != 1:
+            raise ArgumentError(
+                f"node {self.name!r}: outputs={arity}; a generator has one output, the list of what it yields"
+            )
         self.outputs = ("result",) if arity == 1 else tuple(f"result{i}" for i in range(arity))
         self.effects = effects
 
@@ -77,12 +82,14 @@ class FunctionOp(Op):
         """A Python function declares nothing that could be checked before it runs."""
 
     def load(self) -> Run:
-        function = self._positional()
+        function = self.positional()
+        if self.generates:
+            return lambda *inputs: (list(function(*inputs)),)
         if len(self.outputs) == 1:
             return lambda *inputs: (function(*inputs),)
         return lambda *inputs: self._several(function(*inputs))
 
-    def _positional(self) -> Callable[..., Any]:
+    def positional(self) -> Callable[..., Any]:
         """The function, callable with all of its parameters by position."""
         if not self._keyword_only:
             return self.function

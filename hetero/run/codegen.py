@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from hetero.graph import Const
 from hetero.run.program import Block, Branch, Call, Free, Instruction, Map, Move, Recv, Send, Take, Tree
@@ -109,11 +109,11 @@ class _Page:
         self.paths: dict[int, str] = {}
         parameters = "frame" if block.framed else ", ".join(f"v{slot}" for slot in block.inputs)
         self.lines = [f"def run({parameters}):"]
-        timed = [item for item in block.body if isinstance(item, Call | Map | Branch | Move)]
+        timed = [item for item in block.body if _is_work(item)]
         clock = binding.clock(block, [_label(item) for item in timed])
         self.names: dict[str, Any] = {} if clock is None else clock
-        self._steps: list[tuple[str, str | None]] = []
-        """Each a line, and the node that does its work in it."""
+        self._steps: list[tuple[str, str | None, bool]] = []
+        """Each a line, the node that does its work in it, and whether that is timed."""
         for item in block.body:
             self._write(item)
         result = self._tree(block.result) if block.result is not None else "None"
@@ -130,40 +130,45 @@ class _Page:
         times = ["t0"]
         if timed:
             self._line("t0 = now()", depth)
-        for line, path in self._steps:
+        for line, path, is_work in self._steps:
             self._line(line, depth)
             if path is not None:
                 self.paths[len(self.lines)] = path
-                if timed:
-                    times.append(f"t{len(times)}")
-                    self._line(f"{times[-1]} = now()", depth)
+            if timed and is_work:
+                times.append(f"t{len(times)}")
+                self._line(f"{times[-1]} = now()", depth)
         if timed:
             self._line(f"note(({', '.join(times)},))", depth)
 
     def _write(self, item: Instruction) -> None:
+        path = item.path if isinstance(item, Call | Map | Branch | Move) else None
+        self._steps.append((self._text(item), path, _is_work(item)))
+
+    def _text(self, item: Instruction) -> str:
         match item:
             case Recv(slot):
-                self._step(f"v{slot} = frame[{slot}].pop()")
+                return f"v{slot} = frame[{slot}].pop()"
             case Send(slot, readers):
-                self._step(f"frame[{slot}] = [v{slot}]" + (f" * {readers}" if readers > 1 else ""))
+                return f"frame[{slot}] = [v{slot}]" + (f" * {readers}" if readers > 1 else "")
             case Free(slots):
-                self._step(f"del {', '.join(f'v{slot}' for slot in slots)}")
+                return f"del {', '.join(f'v{slot}' for slot in slots)}"
             case Call():
-                self._step(self._call(item), item.path)
+                return self._call(item)
             case Move(path, source, target):
-                name = self._name("m", path, self._binding.move(item))
-                self._step(f"v{target} = {name}(v{source})", path)
-            case Map(path, body, _, items, closure, output, parts=parts):
-                pieces = [part.block for part in parts] or [body]
-                runner = self._binding.map(item, [self._book.function(piece) for piece in pieces])
-                name = self._name("n", path, runner)
-                self._step(f"v{output} = {name}({self._trees((items, *closure))})", path)
+                return f"v{target} = {self._name('m', path, self._binding.move(item))}(v{source})"
+            case Map(path, _, _, items, closure, output):
+                name = self._name("n", path, self._binding.map(item, self._pieces(item)))
+                return f"v{output} = {name}({self._trees((items, *closure))})"
             case Branch(path, test, then, otherwise, closure, outputs):
                 yes = self._name("n", f"{path}_then", self._book.function(then))
                 no = self._name("n", f"{path}_otherwise", self._book.function(otherwise))
                 taken = self._trees(closure)
                 targets = ", ".join(f"v{slot}" for slot in outputs)
-                self._step(f"{targets} = {yes}({taken}) if {self._tree(test)} else {no}({taken})", path)
+                return f"{targets} = {yes}({taken}) if {self._tree(test)} else {no}({taken})"
+
+    def _pieces(self, item: Map) -> list[Function]:
+        blocks = [part.block for part in item.parts] if item.parts and not item.lazy else [item.body]
+        return [self._book.function(block) for block in blocks]
 
     def _call(self, call: Call) -> str:
         run, gate = self._binding.run(call)
@@ -172,9 +177,6 @@ class _Page:
         assignment = f"{targets} = " if targets else ""
         held = f"with {self._name('g', call.path, gate)}: " if gate is not None else ""
         return f"{held}{assignment}{name}({self._trees(call.args, call)})"
-
-    def _step(self, line: str, path: str | None = None) -> None:
-        self._steps.append((line, path))
 
     def _line(self, text: str, depth: int = 1) -> None:
         self.lines.append("    " * depth + text)
@@ -198,6 +200,11 @@ class _Page:
         name = f"{letter}{len(self.names)}" + (re.sub(r"\W+", "_", f"_{path}") if path else "")
         self.names[name] = value
         return name
+
+
+def _is_work(item: Instruction) -> TypeGuard[Call | Map | Branch | Move]:
+    """Whether something is to be timed here; what is lazy does its work later, and counts it then."""
+    return isinstance(item, Branch | Move) or (isinstance(item, Call | Map) and not item.lazy)
 
 
 def _label(item: Call | Map | Branch | Move) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from hetero.device import Device, DeviceInfo
+from hetero.errors import ArgumentError
 from hetero.events import Event
 from hetero.latch import Latch
 from hetero.machine import Machine
@@ -19,6 +20,7 @@ from hetero.run.codegen import Function
 from hetero.run.dispatch import Dispatcher
 from hetero.run.executor import AtWork, Launched
 from hetero.run.flight import Done, Flight, Landing, Solo
+from hetero.run.lazy import lazy_program
 from hetero.run.program import Program, Stage
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
@@ -56,6 +58,7 @@ class LocalExecutor:
         workshop: Workshop | None = None,
     ) -> None:
         self.program = program
+        self._machine = machine
         self._workshop = workshop or Workshop(program.stages, program.builds, machine, open_device)
         self._straight = self._workshop.function(program.straight) if program.straight else None
         self._finish = self._workshop.function(program.finish)
@@ -102,6 +105,31 @@ class LocalExecutor:
         except Exception as error:
             explained = self._workshop.explained(error, self.program.name)
             raise explained from explained.__cause__
+
+    def iterate(self, values: Sequence[Any]) -> Iterator[Any]:
+        """The items of one request's result, each made in the caller's thread when it is asked for.
+
+        Raises:
+            ArgumentError: the result is not made item by item.
+            NodeError: a node raised.
+        """
+        items: Iterator[Any] = self._lazy.run(values)
+        return items
+
+    def require_items(self) -> None:
+        """Raise ArgumentError where the result is not made item by item."""
+        _ = self._lazy
+
+    @cached_property
+    def _lazy(self) -> LocalExecutor:
+        here = {device.name for device in self._machine.devices if device.isolation == "inline"}
+        program = lazy_program(self.program, here)
+        if program is None:
+            raise ArgumentError(
+                f"plan {self.program.name!r} has no items to give out as they are made: its result is not the value of "
+                "a generator in this process, and not a map"
+            )
+        return LocalExecutor(program, self._machine, workshop=self._workshop)
 
     def launch(self, values: Sequence[Any], done: Done) -> Landing:
         """Start a request on the lanes; ``done`` is told once, in a thread of a lane."""

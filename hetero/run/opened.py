@@ -13,7 +13,7 @@ from hetero.device import Device, DeviceInfo, DirectExecutable, Executable, Memo
 from hetero.errors import DeviceError
 from hetero.events import Event, EventLog
 from hetero.machine import Machine
-from hetero.ops.base import Outputs
+from hetero.ops.base import Op, Outputs
 from hetero.run.program import Build
 from hetero.values import nbytes_of
 
@@ -43,6 +43,7 @@ class Opened:
         self, builds: Mapping[int, Build], machine: Machine, open_device: Callable[[DeviceInfo], Device]
     ) -> None:
         self.spaces: dict[int, str] = {}
+        self.ops: dict[int, Op] = {}
         self.runs: dict[int, Callable[..., Outputs]] = {}
         self.gates: dict[int, Gate | None] = {}
         self._memories: dict[str, Memory] = {}
@@ -74,6 +75,7 @@ class Opened:
         if device not in self._devices:
             self._devices.append(device)
         self._memories.setdefault(info.memory_space, device.memory)
+        self.ops[number] = build.op
         self.spaces[number] = info.memory_space
         self.runs[number] = _caller(executable, build.patience_s)
         self.gates[number] = _gate(info.concurrency)

@@ -71,13 +71,17 @@ Tree: TypeAlias = Take | Const | Gather
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Run executable number ``executable`` of the program for the node at ``path``."""
+    """Run executable number ``executable`` of the program for the node at ``path``.
+
+    A ``lazy`` one, of a generator, gives an iterator over the items instead of their list.
+    """
 
     path: str
     executable: int
     args: tuple[Tree, ...]
     outputs: tuple[Slot, ...]
     effects: Effects = "pure"
+    lazy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ class Map:
     """Run ``body(item, *closure)`` for each item, over at most ``lanes`` threads, results in the items' order.
 
     The error of an item fails the request, or stands in the place of its result. Where a node takes several items at
-    once, ``parts`` are the body cut there: each runs for all items before the next one begins.
+    once, ``parts`` are the body cut there: each runs for all items before the next one begins. A ``lazy`` map gives an
+    iterator, and runs the whole body for an item when it is asked for it.
     """
 
     path: str
@@ -109,6 +114,7 @@ class Map:
     output: Slot
     errors: Errors = "raise"
     parts: tuple[Part, ...] = ()
+    lazy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from hetero.errors import ArgumentError, OverloadError
+from hetero.errors import ArgumentError, DeadlineError, OverloadError
 from hetero.events import EventLog, Repeated
 from hetero.run.alarms import Alarms
 from hetero.run.counts import Counters
 from hetero.run.engine import Engine, Engines
 from hetero.run.executor import AtWork, Launched
 from hetero.run.failover import Failover, Reopen
+from hetero.run.local import LocalExecutor
 from hetero.run.request import Request
 from hetero.run.retry import blame, device_failure, may_retry, runs_once
 from hetero.values import nbytes_of
@@ -125,6 +126,31 @@ class Reception:
             self._failover.failed(engine, error, lambda again: None)  # for the requests that follow
         raise error
 
+    def items(self, values: Sequence[Any], deadline_s: float | None) -> Iterator[Any]:
+        """The items of a request's result as they are made in the caller's thread. What a device does before the first
+        one costs no more than it costs any other request; after that its error is the caller's."""
+        end_s = math.inf if deadline_s is None else time.monotonic() + _require_seconds(deadline_s)
+        engine = self._engines.enter()
+        given = 0
+        try:
+            executor = engine.executor
+            assert isinstance(executor, LocalExecutor), "only what runs here gives items"
+            for item in executor.iterate(values):
+                if time.monotonic() > end_s:
+                    self.counters.add("late")
+                    raise DeadlineError(f"not all items within {deadline_s:g} s: {given} were given")
+                given += 1
+                yield item
+        except DeadlineError:
+            raise
+        except Exception as error:
+            if given:
+                self.counters.add("failed")
+                raise
+            yield from self.rerun(engine, values, error)
+        finally:
+            engine.running.pop()
+
     def late(self, engine: Engine, flight: Launched) -> None:
         """Find out, now or when it has had the time that its estimate allows, whether what is under way hangs."""
         if self._failover is not None:
@@ -206,8 +232,9 @@ def _nbytes(values: Sequence[Any]) -> int:
     return total
 
 
-def _require_seconds(deadline_s: float) -> None:
+def _require_seconds(deadline_s: float) -> float:
     if isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or not deadline_s >= 0:
         raise ArgumentError(f"deadline_s={deadline_s!r}: expected a number of seconds >= 0")
     if math.isinf(deadline_s):
         raise ArgumentError("deadline_s=inf: leave it out where there is no deadline")
+    return deadline_s

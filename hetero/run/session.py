@@ -121,6 +121,34 @@ class Session:
         """
         return self._accept(self._bind(args, kwargs), deadline_s, patient)
 
+    def iterate(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        deadline_s: float | None = None,
+    ) -> Iterator[Any]:
+        """Run one request and give out the items of its result as they are made, each when it is asked for.
+
+        The result has to be the value of a generator node, or a map (whose items are then run one after the other, in
+        the caller's thread). A request that is left half way is over when the iterator is closed. ``deadline_s`` is
+        looked at whenever an item is made.
+
+        Raises:
+            ArgumentError: the result is not made item by item.
+            DeadlineError, NodeError, UnavailableError, ClosedError: as from ``call``, also after some items.
+        """
+        values = self._bind(args, kwargs)
+        self._engines.check()
+        executor = self._engines.current.executor
+        if not isinstance(executor, LocalExecutor):
+            raise ArgumentError(
+                f"plan {self._graph.name!r} runs elsewhere, and its results come as a whole: call it"
+            )
+        executor.require_items()
+        next(self._started)
+        return self._reception.items(values, deadline_s)
+
     @property
     def window(self) -> int:
         """How many requests in flight keep it busy: twice as many as can run at once."""

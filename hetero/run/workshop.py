@@ -12,8 +12,10 @@ from hetero.device import Device, DeviceInfo
 from hetero.errors import NodeError
 from hetero.events import Event
 from hetero.machine import Machine
+from hetero.ops.function import FunctionOp
 from hetero.run.codegen import CodeBook, Function
 from hetero.run.dispatch import Dispatcher
+from hetero.run.lazy import lazily_generated, lazily_mapped
 from hetero.run.opened import Gate, Mover, Opened
 from hetero.run.parts import run_parts
 from hetero.run.program import Block, Build, Call, Map, Move, Stage, calls
@@ -130,7 +132,19 @@ class _Binding:
         return explained
 
     def run(self, call: Call) -> tuple[Function, Gate | None]:
-        return self._opened.runs[call.executable], self._opened.gates[call.executable]
+        run = self._generate(call) if call.lazy else self._opened.runs[call.executable]
+        return run, self._opened.gates[call.executable]
+
+    def _generate(self, call: Call) -> Function:
+        op = self._opened.ops[call.executable]
+        assert isinstance(op, FunctionOp), "only generators are run lazily"
+        function = op.positional()
+        note, explained = self._aside(call.path)
+        return lambda *inputs: (lazily_generated(function(*inputs), note, explained),)
+
+    def _aside(self, path: str) -> tuple[Function, Callable[[Exception], NodeError]]:
+        """What takes the times of a node's lazy runs, and what names it in an error."""
+        return self._recorder.block([path], "")["note"], partial(self.explained, default=path)
 
     def constant(self, value: Any, call: Call | None) -> Any:
         if call is None or is_host(self._opened.spaces[call.executable]):
@@ -146,11 +160,16 @@ class _Binding:
 
     def map(self, instruction: Map, pieces: Sequence[Function]) -> Function:
         lanes, team = instruction.lanes, self.team
-        if instruction.parts:
+        if instruction.parts and not instruction.lazy:
             return partial(self._in_parts, instruction, pieces)
         (body,) = pieces
         if instruction.errors == "return":
             body = _returning(body, partial(self.explained, default=instruction.path))
+        if instruction.lazy:
+            note, explained = self._aside(instruction.path)
+            return lambda items, *closure: lazily_mapped(
+                lambda item: body(item, *closure), items, note, explained
+            )
 
         def run(items: Any, *closure: Any) -> list[Any]:
             values = items if isinstance(items, list | tuple) else list(items)
