@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -206,32 +206,15 @@ def load_plan(path: str | Path, pipeline: Pipeline | Callee | Graph, *, replan: 
     return read_plan(path, graph_of(pipeline), replan=replan)
 
 
-def plan_on_ray(plan: Plan, address: str | None) -> Plan:
+def plan_on_ray(plan: Plan, address: str | None, labels: Mapping[str, str] | None = None) -> Plan:
     """The same request solved again for a Ray cluster, and opened there.
 
     Raises:
         UnavailableError: there is no cluster at the address.
     """
-    from hetero.run.ray_connection import connected
-    from hetero.run.ray_machine import machine_from_ray
-    from hetero.run.ray_profile import measure_there
+    from hetero.run.ray_plan import plan_for_cluster  # a door: what runs stands above this room
 
-    # One connection for looking, measuring and opening: joining a cluster takes seconds.
-    with connected(address), ProfileStore() as store:
-        machine = machine_from_ray(address)
-        usable = select(machine, plan.request.selection, known_words(machine, rows(), ()), ())
-        found = decide(
-            plan.graph,
-            usable,
-            plan.request,
-            plan.samples,
-            store,
-            evidence=plan.evidence,
-            measure=measure_there,
-        )
-        opened = replace(found, cluster=address or "auto")
-        _ = opened.session
-        return opened
+    return plan_for_cluster(plan, address, labels)
 
 
 def frontier(

@@ -55,9 +55,10 @@ def decide(
     deadline: float | None = None,
     progress: Progress | None = None,
     measure: Measure | None = None,
+    opener: Opener = open_device,
 ) -> Plan:
     """The plan. ``deadline`` is a time of ``time.perf_counter`` after which nothing more is measured; ``measure``
-    measures, where that is not for this process alone.
+    measures and ``opener`` opens devices, where that is not for this process alone.
 
     Without samples (a saved plan on another machine) it is made from the evidence and from what the store knows.
     """
@@ -68,7 +69,7 @@ def decide(
         if evidence is None:
             evidence = evidence_of(graph, seen.recording)
             remember(store, key, evidence)
-    candidates, refused = candidates_of(graph, machine, evidence, store, open_device)
+    candidates, refused = candidates_of(graph, machine, evidence, store, opener)
     everything = [candidate for found in candidates.values() for candidate in found]
     failures: Mapping[Candidate, str] = hopeless(everything, evidence)
     measure = measure or partial(measure_here, deadline=deadline, progress=progress)
@@ -88,14 +89,14 @@ def decide(
         path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
         for path, found in candidates.items()
     }
-    machine = with_measured_links(machine, store, open_device)
+    machine = with_measured_links(machine, store, opener)
     efficiency = core_efficiency(machine.processors[0], store)
     setting = Setting(
         options, evidence, Contention(efficiency), better_for(request.objective), apart=apart_of(machine)
     )
     beside = speeds_beside(graph, machine, setting, seen, key, store, deadline)
     setting = replace(setting, beside=beside)
-    gate = Gate(graph, machine, seen, key, store) if samples else None
+    gate = Gate(graph, machine, seen, key, store, opener) if samples else None
     found = settle(graph, machine, request, setting, gate, _left(deadline))
     return replace(
         found,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hetero.cost.accuracy import Culprit, PipelineError, pipeline_error
 from hetero.cost.contender import execute, host_run
 from hetero.cost.record import Recording
 from hetero.cost.store import ProfileStore
+from hetero.device import Device, DeviceInfo
 from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.ops.base import Run
@@ -20,7 +21,9 @@ from hetero.registry import open_device
 from hetero.rewrite.batch import Batching, alone, batch_of
 from hetero.values import digest_of
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Opener"]
+
+Opener: TypeAlias = Callable[[DeviceInfo], Device]
 
 
 class _Recorded(Protocol):
@@ -35,8 +38,15 @@ class Gate:
     """
 
     def __init__(
-        self, graph: Graph, machine: Machine, samples: _Recorded, key: str, store: ProfileStore
+        self,
+        graph: Graph,
+        machine: Machine,
+        samples: _Recorded,
+        key: str,
+        store: ProfileStore,
+        opener: Opener = open_device,
     ) -> None:
+        self._opener = opener
         self._graph, self._machine, self._samples, self._key, self._store = (
             graph,
             machine,
@@ -85,7 +95,7 @@ class Gate:
         info = self._machine.device(choice.device)
         if info.engine in BY_REFERENCE:
             return None
-        device = open_device(info)
+        device = self._opener(info)
         return host_run(device, opened.enter_context(execute(device, self._ops[path], alone(choice.variant))))
 
     def _what(self, path: str, choice: Choice) -> str:

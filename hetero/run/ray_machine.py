@@ -9,12 +9,13 @@ from itertools import permutations
 from statistics import median
 from typing import Any
 
+from hetero.device import DeviceStatus
 from hetero.errors import UnavailableError
 from hetero.machine import Link, Machine, Processor
 from hetero.run.ray_connection import connected, living_nodes
 from hetero.run.sites import HOST_SPACE, at_site
 
-__all__ = ["NodeFacts", "assemble", "machine_from_ray"]
+__all__ = ["Cluster", "NodeFacts", "assemble", "look_at_cluster", "machine_from_ray"]
 
 SMALL_NBYTES, LARGE_NBYTES = 1_000, 8_000_000
 REPEATS = 3
@@ -28,52 +29,93 @@ class NodeFacts:
     node_id: str
     resources: Mapping[str, float]
     machine: Machine
+    lacking: tuple[DeviceStatus, ...] = ()
+    """The devices that it could have, with what is missing."""
 
 
-def machine_from_ray(address: str | None = None) -> Machine:
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster as a machine, and by site what its nodes lack."""
+
+    machine: Machine
+    lacking: Mapping[str, tuple[DeviceStatus, ...]]
+
+
+def machine_from_ray(address: str | None = None, labels: Mapping[str, str] | None = None) -> Machine:
     """The cluster at this address: every living node with its processors and devices, as the node itself finds them.
 
     The node of the driver comes first and keeps local names; the others' names begin with ``n1:``, ``n2:``, ...
-    Transfers between nodes are measured from each node to the next; a pair that was not is given the median.
+    Transfers between nodes are measured from each node to the next, once for a set of nodes; a pair that was not is
+    given the median.
+
+    Args:
+        labels: use only nodes whose Ray labels have these values.
 
     Raises:
-        UnavailableError: there is no cluster, or a node does not answer.
+        UnavailableError: there is no cluster, no such node, or a node does not answer.
     """
+    return look_at_cluster(address, labels).machine
+
+
+def look_at_cluster(address: str | None = None, labels: Mapping[str, str] | None = None) -> Cluster:
+    """As ``machine_from_ray``, with what the nodes lack."""
     with connected(address):
         import ray
 
         own = ray.get_runtime_context().get_node_id()
-        alive = living_nodes()
+        found = living_nodes()
+        alive = [node for node in found if (labels or {}).items() <= node["Labels"].items()]
+        if not alive:
+            known = sorted(
+                {f"{k}={v}" for node in found for k, v in node["Labels"].items()} - _own_labels(found)
+            )
+            raise UnavailableError(
+                f"no node of the cluster has the labels {dict(labels or {})}; there are: {', '.join(known) or 'none'}"
+            )
         alive.sort(key=lambda node: (node["NodeID"] != own, node["NodeManagerAddress"], node["NodeID"]))
         probes = [_probe(node["NodeID"], node["Resources"]) for node in alive]
         try:
-            machines = _get([probe.machine.remote() for probe in probes])
-            ring = list(zip(probes, [*probes[1:], probes[0]], strict=True)) if len(probes) > 1 else []
-            measured = [_measure(source, target) for source, target in ring]
+            seen = _get([probe.look.remote() for probe in probes])
+            measured = _measured_ring(tuple(node["NodeID"] for node in alive), probes)
         finally:
             for probe in probes:
                 ray.kill(probe)
     facts = [
-        NodeFacts(node["NodeID"], node["Resources"], machine)
-        for node, machine in zip(alive, machines, strict=True)
+        NodeFacts(node["NodeID"], node["Resources"], machine, lacking)
+        for node, (machine, lacking) in zip(alive, seen, strict=True)
     ]
-    return assemble(facts, measured)
+    sites = _sites(len(facts), first_is_own=alive[0]["NodeID"] == own)
+    return Cluster(
+        assemble(facts, measured, sites),
+        {site: node.lacking for site, node in zip(sites, facts, strict=True)},
+    )
 
 
-def assemble(nodes: Sequence[NodeFacts], ring: Sequence[tuple[float, float]]) -> Machine:
+def _sites(number: int, *, first_is_own: bool = True) -> list[str]:
+    """The names of sites: none for the driver's node, then ``n1``, ``n2``, ..."""
+    return ["" if i == 0 and first_is_own else f"n{i if first_is_own else i + 1}" for i in range(number)]
+
+
+def _own_labels(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The labels by which Ray names each single node, which nobody selects by."""
+    return {f"{k}={v}" for node in nodes for k, v in node["Labels"].items() if k == "ray.io/node-id"}
+
+
+def assemble(
+    nodes: Sequence[NodeFacts], ring: Sequence[tuple[float, float]], sites: Sequence[str] | None = None
+) -> Machine:
     """One machine out of several. ``ring`` has latency in seconds and bytes per second from each node to the next.
 
-    A processor has no more cores than Ray may give away; a node whose CPUs are not to be used has none.
+    A processor has no more cores than Ray may give away, and a device there no more threads; a node whose CPUs are not
+    to be used has none. The first of the ``sites`` is the driver's node unless they say otherwise.
     """
     processors: list[Processor] = []
     devices = []
     links: list[Link] = []
-    sites = ["" if i == 0 else f"n{i}" for i in range(len(nodes))]
+    sites = _sites(len(nodes)) if sites is None else sites
     for site, facts in zip(sites, nodes, strict=True):
         for processor in facts.machine.processors:
-            cores = processor.cores
-            if processor.kind == "cpu":
-                cores = min(cores, int(facts.resources.get("CPU", 0)))
+            cores = min(processor.cores, int(_offered(facts, processor)))
             if cores:
                 processors.append(
                     replace(
@@ -90,6 +132,7 @@ def assemble(nodes: Sequence[NodeFacts], ring: Sequence[tuple[float, float]]) ->
                 name=at_site(site, info.name),
                 processor=at_site(site, info.processor),
                 memory_space=at_site(site, info.memory_space),
+                max_threads=min(info.max_threads, _cores(facts, info.processor)),
             )
             for info in facts.machine.devices
         ]
@@ -109,6 +152,16 @@ def assemble(nodes: Sequence[NodeFacts], ring: Sequence[tuple[float, float]]) ->
         (*links, *_between(sites, spaces, {(k.source, k.target): k for k in links}, ring)),
         origin="ray",
     )
+
+
+def _offered(facts: NodeFacts, processor: Processor) -> float:
+    """How many of a processor's cores Ray may give away: it counts those of CPUs only."""
+    return facts.resources.get("CPU", 0) if processor.kind == "cpu" else processor.cores
+
+
+def _cores(facts: NodeFacts, name: str) -> int:
+    processor = facts.machine.processor(name)
+    return max(min(processor.cores, int(_offered(facts, processor))), 1)
 
 
 def _between(
@@ -150,13 +203,14 @@ def _between(
 class Probe:
     """What runs on a node while it is looked at."""
 
-    def machine(self) -> Machine:
-        """The node's machine as it sees itself, with the links to the memories of its devices."""
+    def look(self) -> tuple[Machine, tuple[DeviceStatus, ...]]:
+        """The node's machine as it sees itself, with the links to the memories of its devices; and what it lacks."""
         from hetero.cost.links import measure_links
-        from hetero.registry import open_device
+        from hetero.registry import devices, open_device
 
         found = Machine.detect()
-        return found.with_links(*measure_links(found, open_device))
+        lacking = tuple(status for status in devices() if not status.available)
+        return found.with_links(*measure_links(found, open_device)), lacking
 
     def make(self, nbytes: int) -> Any:
         import numpy as np
@@ -189,6 +243,19 @@ def _probe(node_id: str, resources: Mapping[str, float]) -> Any:
         )
         .remote()
     )
+
+
+_rings: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+"""Links that this process has measured, by the nodes: the same nodes' network is not measured again."""
+
+
+def _measured_ring(nodes: tuple[str, ...], probes: Sequence[Any]) -> list[tuple[float, float]]:
+    if len(nodes) < 2:
+        return []
+    if nodes not in _rings:
+        pairs = zip(probes, [*probes[1:], probes[0]], strict=True)
+        _rings[nodes] = [_measure(source, target) for source, target in pairs]
+    return _rings[nodes]
 
 
 def _measure(source: Any, target: Any) -> tuple[float, float]:

@@ -66,7 +66,8 @@ def _on_node(
         (c.path, local_info(c.info), c.processor, c.op, c.built, samples.calls_as(c)) for c in candidates
     ]
     where = NodeAffinitySchedulingStrategy(node, soft=False)
-    remote: Any = ray.remote(_profile).options(num_cpus=0, scheduling_strategy=where)
+    gpus = float(any(c.processor.kind == "gpu" for c in candidates))  # Ray hides those that are not asked for
+    remote: Any = ray.remote(_profile).options(num_cpus=0, num_gpus=gpus, scheduling_strategy=where)
     rows, reasons = ray.get(remote.remote(work))
     for row in rows:
         store.put(row.key, row.measurement, row.about)
