@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from hetero.errors import MissingExtraError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["SentenceEncoder", "sentence_encoder", "tokenise"]
+__all__ = ["SentenceEncoder", "Tokens", "sentence_encoder", "tokenise", "tokenise_lines"]
 
 MOST_TOKENS = 256
 
@@ -66,19 +66,40 @@ def tokenise(sentences: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.in
     >>> mask.sum(axis=1).tolist()
     [5, 8]
     """
-    encodings = _tokeniser().encode_batch(list(sentences))
+    encodings = _tokeniser(padded=True).encode_batch(list(sentences))
     ids = np.array([encoding.ids for encoding in encodings], np.int64)
     mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
     return ids, mask
 
 
+class Tokens(NamedTuple):
+    """One line as the encoder takes it: token numbers and attention mask, int64 (1, tokens)."""
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+
+
+def tokenise_lines(lines: Sequence[str]) -> list[Tokens]:
+    """Each line by itself, as long as it is; text beyond 256 tokens is cut.
+
+    >>> [tokens.ids.shape for tokens in tokenise_lines(["A bridge.", "A bridge over the river."])]
+    [(1, 5), (1, 8)]
+    """
+    encodings = _tokeniser(padded=False).encode_batch(list(lines))
+    ids = [np.array([encoding.ids], np.int64) for encoding in encodings]
+    return [Tokens(one, np.ones_like(one)) for one in ids]
+
+
 @cache
-def _tokeniser() -> Tokenizer:
+def _tokeniser(*, padded: bool) -> Tokenizer:
     from tokenizers import Tokenizer
 
     tokeniser = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
     tokeniser.enable_truncation(MOST_TOKENS)
-    tokeniser.enable_padding()
+    if padded:
+        tokeniser.enable_padding()
+    else:
+        tokeniser.no_padding()  # the file itself asks for 128 tokens
     return tokeniser
 
 

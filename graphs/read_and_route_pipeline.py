@@ -18,7 +18,7 @@ from hetero.graphs.ocr_pipeline import ocr_pipeline
 from hetero.graphs.quantum_classifier import QuantumClassifier
 from hetero.graphs.quantum_features import feature_circuit, observables
 from hetero.graphs.read_and_route import NAME, RoutedLine, RoutedPage
-from hetero.graphs.semantic_search_pipeline import batches, by_length, tokenise
+from hetero.graphs.semantic_search_pipeline import encoder, index_pipeline
 from hetero.tracing import Pipeline
 
 __all__ = ["read_and_route_pipeline"]
@@ -29,8 +29,8 @@ SURE = 0.9
 
 def read_and_route_pipeline() -> Pipeline:
     """Models loaded, classifiers fitted, nodes joined: `hetero.graphs.read_and_route.build` is the way in."""
-    encoder = minilm.sentence_encoder()
-    encode = ht.from_torch(encoder, minilm.tokenise(["A bridge.", "A bridge over the river."]), name="encode")
+    encode = encoder()
+    index = index_pipeline(encode)
     project = ht.from_qiskit(feature_circuit(), observables=observables(), name="project")
     ocr = ocr_pipeline()
     texts, kinds = _examples()
@@ -57,17 +57,11 @@ def read_and_route_pipeline() -> Pipeline:
         kernel = gaussian(squared_distances(turned, example_angles), gamma)
         return [str(kind) for kind in classical.predict(kernel)]
 
-    @ht.pipeline
-    def embed(sentences: Any) -> Any:
-        ids, mask = tokenise(sentences)
-        return encode(ids, mask)
-
     @ht.pipeline(name=NAME)
     def read_and_route(page: Any) -> Any:
         first = ocr(page)
         lines = ht.branch(is_sure(first), lambda: first, lambda: better(first, ocr(enlarged(page))))
-        vectors = in_order(lines, ht.map(embed, batches(texts_of(lines))))
-        turned = angles(vectors)
+        turned = angles(table(index(texts_of(lines))))
         return route(first, lines, quantum_kinds(project(turned)), classical_kinds(turned))
 
     return read_and_route
@@ -101,12 +95,9 @@ def texts_of(lines: Sequence[Line]) -> list[str]:
 
 
 @ht.node
-def in_order(lines: Sequence[Line], vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Embeddings (lines, 384) in the order of the lines, from those of `batches`."""
-    found = np.zeros((len(lines), 384))
-    if lines:
-        found[by_length([line.text for line in lines])] = np.concatenate(list(vectors))
-    return found
+def table(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """The lines' embeddings under each other, (lines, 384); none where there is no line."""
+    return np.concatenate([*vectors, np.zeros((0, 384))])
 
 
 @ht.node
