@@ -107,24 +107,18 @@ def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan) -
 def _write_each(found: Target, path: str, match: str, results: Path, plan_on: MakePlan) -> int:
     """How many inputs failed; the file says which and why."""
     import hetero as ht
-    from hetero.planner import graph_of
-    from hetero.run.batch import Progress, files_in, plan_on_first, run_batch, waiting
-    from hetero.run.journal import Journal
+    from hetero.run.batch import Progress, files_in, resume
 
     def report(progress: Progress) -> None:
         typer.echo(f"{found.name}: {progress}", err=True)
 
     items = files_in(path, lambda file: [ht.args(*call) for call in found.inputs(file)], match)
-    with Journal(results, graph_of(found.pipeline).digest) as journal:
-        todo = waiting(items, journal)
-        if not todo:
-            typer.echo(f"{found.name}: all {len(items)} are done", err=True)
-            return 0
-        with plan_on_first(todo, lambda calls: plan_on([call.args for call in calls])) as plan:
-            failed = run_batch(plan, items, journal, report).failed
-    if failed:
+    ended = resume(
+        found.pipeline, items, results, lambda calls: plan_on([call.args for call in calls]), report
+    )
+    if ended.failed:
         typer.echo(
-            f'{found.name}: {failed} failed, see "error" in {results}; run again, they are tried again',
+            f'{found.name}: {ended.failed} failed, see "error" in {results}; run again, they are tried again',
             err=True,
         )
-    return failed
+    return ended.failed

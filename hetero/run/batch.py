@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hetero.arguments import call_arguments
+from hetero.callee import Callee
 from hetero.errors import ArgumentError, ClosedError, HeteroError, NodeError, UnavailableError
+from hetero.graph import Graph
+from hetero.planner import graph_of
 from hetero.plans import Plan
 from hetero.run.journal import Journal, Key
 from hetero.run.streams import as_they_end
+from hetero.tracing import Pipeline
 
-__all__ = ["Item", "Progress", "files_in", "plan_on_first", "run_batch", "waiting"]
+__all__ = ["Item", "Progress", "files_in", "resume", "run_batch"]
 
 Load: TypeAlias = Callable[[str], Iterable[Any]]
 """From a path to the calls that it stands for: inputs of the pipeline, or ``ht.args(...)``."""
@@ -95,6 +99,32 @@ def _only(load: Load, file: Path) -> Any:
             f"{file.name} holds {len(calls)} inputs; in a folder with results each file is one: split it"
         )
     return calls[0]
+
+
+def resume(
+    pipeline: Pipeline | Callee | Graph,
+    items: Sequence[Item],
+    results: str | Path,
+    make_plan: Callable[[list[Any]], Plan],
+    report: Report,
+) -> Progress:
+    """Run what the file of results does not have yet; the whole way of a job, from the first line or the last one.
+
+    Args:
+        make_plan: makes a plan on the first inputs that are to be done, here or on a cluster; not called where all are.
+        report: is told every few seconds how far it is.
+
+    Raises:
+        ArgumentError: the file holds the results of another pipeline, or another run writes it.
+    """
+    with Journal(results, graph_of(pipeline).digest) as journal:
+        todo = waiting(items, journal)
+        if not todo:
+            progress = Progress(len(items), len(items), len(items), 0, 0.0)
+            report(progress)
+            return progress
+        with plan_on_first(todo, make_plan) as plan:
+            return run_batch(plan, items, journal, report)
 
 
 def waiting(items: Sequence[Item], journal: Journal) -> tuple[Item, ...]:

@@ -1,5 +1,7 @@
 """A Ray cluster of three nodes on this machine, started once for these tests and stopped by its own handle."""
 
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -21,12 +23,26 @@ HEALTH = {
 def cluster():
     """A head and two nodes of one core each; one of them has the custom resource ``quantum`` and a label."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = os.environ["PATH"]
+    # `python` in a job is the one that this test runs on.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])
     found = cluster_utils.Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH},
+        head_node_args={
+            "num_cpus": 1,
+            "include_dashboard": True,
+            "dashboard_host": "127.0.0.1",
+            "dashboard_port": port,
+            "_system_config": HEALTH,
+        },
     )
+    os.environ["PATH"] = path
     found.add_node(wait=False, num_cpus=1, resources={"annex": 1})
     found.add_node(wait=False, num_cpus=1, resources={"quantum": 1}, labels={"tier": "lab"})
     found.wait_for_nodes()
+    found.dashboard = f"http://127.0.0.1:{port}"
     yield found
     found.shutdown()

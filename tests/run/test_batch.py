@@ -113,7 +113,7 @@ def test_a_page_that_fails_holds_up_no_other_and_is_tried_again(
     found = {entry["input"]: entry["result"] for entry in read_results(folder / "results.jsonl")}
     assert found == {**expected(range(1, PAGES + 1)), "004.txt": {"words": 40}}
     assert main(command(folder)) == 0
-    assert f"all {PAGES} are done" in capsys.readouterr().err
+    assert f"{PAGES} of {PAGES} ({PAGES} from before)" in capsys.readouterr().err
 
 
 def test_only_files_that_match_are_taken(folder: Path) -> None:
