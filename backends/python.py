@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hetero import blas_threads
 from hetero.device import HOST, Device, DeviceInfo, DeviceStatus, DirectExecutable, Offers, Refusal, Variant
 from hetero.machine import Processor
 from hetero.ops.base import Op
@@ -45,7 +46,10 @@ def open_device(info: DeviceInfo) -> Device:
 
 
 class PythonDevice:
-    """Runs the function itself: one variant, one thread, no precision but the function's own."""
+    """Runs the function itself: one variant, one thread, no precision but the function's own.
+
+    While one is open, BLAS in this process has one thread.
+    """
 
     memory = HOST
 
@@ -66,4 +70,5 @@ class PythonDevice:
         return Offers((Variant(precision="native", settings=settings),))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
-        return DirectExecutable(op.load())
+        run = op.load()
+        return DirectExecutable(run, on_close=blas_threads.hold())

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("machine",),
     ("device", "wire"),
     ("events", "latch"),
-    ("isolation", "worker_process", "pool"),
+    ("isolation", "worker_process", "pool", "blas_threads"),
     ("cost", "detect", "schedule", "rewrite"),
     ("registry",),
     ("conformance",),

@@ -20,7 +20,7 @@ from hetero.ops.base import Op
 __all__ = ["speed_beside"]
 
 _BLOCK_S = 0.05
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 def speed_beside(

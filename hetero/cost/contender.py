@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hetero.cost.caches import evict
+from hetero.cost.changes import change_seconds
 from hetero.cost.difference import relative_l2
 from hetero.cost.record import Call
 from hetero.cost.timing import Timing, summarise
@@ -154,6 +155,18 @@ class Contender:
                 evict()
                 taken.append(self._timed())
             self.evicted_s = summarise(taken).seconds
+
+    def time_changes(self, calls: Sequence[Call], budget_s: float) -> float:
+        """Seconds that a call takes longer where the call before had other shapes.
+
+        Raises:
+            DeviceError: the engine failed.
+        """
+        run, memory = self._run, self.candidate.device.memory
+        assert run is not None, "begin() comes first"
+        with self._as_device_error():
+            inputs = [[memory.put(value) for value in call.inputs] for call in calls]
+            return change_seconds(run, inputs, self._clock, budget_s)
 
     @property
     def timing(self) -> Timing:

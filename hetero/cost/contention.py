@@ -1,8 +1,9 @@
 """How fast cores are side by side, relative to one alone: measured once on a machine.
 
 Virtual cores are often two threads of one physical core, and all cores share caches and memory bandwidth, so that
-two busy ones do less than twice the work of one. A multiply-add over arrays that fit the second-level cache stands for
-what inference does; NumPy releases the interpreter lock for it.
+two busy ones do less than twice the work of one. Multiply-adds over arrays that fit the second-level cache stand for
+what inference does. NumPy releases the interpreter lock for them, once for about a millisecond: with calls of a few
+microseconds the threads would wait for the lock rather than for a core, and half the machine would seem to be missing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from hetero.values import digest_of
 
 __all__ = ["core_efficiency", "measure_efficiency"]
 
+_KIND = "core efficiency of multiply-adds"
 _FLOATS = 32 * 1024
+_ROWS = 64
 _BLOCK_S = 0.03
 _ROUNDS = 5
 
@@ -31,13 +34,13 @@ def core_efficiency(cpu: Processor, store: ProfileStore) -> dict[int, float]:
     Measured at the first call (0.3 s a step) and kept in the store for this processor.
     """
     key = digest_of(cpu.model, cpu.cores, list(cpu.features))
-    kept = store.get_record("core efficiency", key)
+    kept = store.get_record(_KIND, key)
     if kept is not None:
         return {int(n): float(speed) for n, speed in kept.items()}
     counts = [n for n in _doubling(cpu.cores) if n > 1]
     found = {n: measure_efficiency(n) for n in counts}
     if found:
-        store.put_record("core efficiency", key, {str(n): speed for n, speed in found.items()})
+        store.put_record(_KIND, key, {str(n): speed for n, speed in found.items()})
     return found
 
 
@@ -62,23 +65,25 @@ def _doubling(cores: int) -> list[int]:
 
 def _rate(threads: int, clock: Callable[[], float]) -> float:
     """Kernels a second of each thread, on average."""
-    counts = [0] * threads
+    rates = [0.0] * threads
     barrier = threading.Barrier(threads)
 
     def work(index: int) -> None:
-        a = np.full(_FLOATS, 1.0001, np.float32)
-        b, out = a.copy(), np.empty_like(a)
+        row, out = np.full(_FLOATS, 1.0001, np.float32), np.empty(_FLOATS, np.float32)
+        # One row in memory, read so many times: the work of a matrix that never leaves the cache.
+        rows = np.broadcast_to(row, (_ROWS, _FLOATS))
         barrier.wait()
-        until = clock() + _BLOCK_S
-        while clock() < until:
-            for _ in range(8):
-                np.multiply(a, b, out=out)
-                np.add(out, b, out=out)
-            counts[index] += 1
+        runs, started = 0, clock()
+        while True:
+            np.einsum("ij,ij->j", rows, rows, out=out)
+            runs += 1
+            if (taken := clock() - started) >= _BLOCK_S:
+                break
+        rates[index] = runs / taken
 
     workers = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return sum(counts) / threads / _BLOCK_S
+    return sum(rates) / threads

@@ -11,9 +11,10 @@ from hetero.cost.store import ProfileStore
 from hetero.errors import DeviceError, WorkerError
 from hetero.values import Specs, digest_of
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "change_seconds_of"]
 
 _FAILURE = "failure"
+_CHANGE = "change of shapes"
 _FAILURE_HOLDS_S = 7 * 24 * 3600.0
 """How long a refusal is believed without trying again: the machine may have been short of memory, say."""
 
@@ -72,6 +73,29 @@ class Ledger:
         if self._store is not None and not transient:
             record = {"reason": str(error), "at": self._now()}
             self._store.put_record(_FAILURE, _failure_key(candidate, shapes), record)
+
+    def has_change(self, candidate: Candidate) -> bool:
+        """Whether it is known what a change of shapes costs the candidate; without a store nobody would look it up."""
+        return self._store is None or self._store.get_record(_CHANGE, _change_key_of(candidate)) is not None
+
+    def file_change(self, candidate: Candidate, seconds: float) -> None:
+        if self._store is not None:
+            self._store.put_record(_CHANGE, _change_key_of(candidate), {"seconds": seconds})
+
+
+def change_seconds_of(store: ProfileStore, key: ProfileKey) -> float:
+    """What a change of shapes costs a call of this op in this way; 0 where it was not measured."""
+    record = store.get_record(_CHANGE, _change_key(key))
+    return 0.0 if record is None else float(record["seconds"])
+
+
+def _change_key_of(candidate: Candidate) -> str:
+    return _change_key(_key(candidate, ""))
+
+
+def _change_key(key: ProfileKey) -> str:
+    """One for all shapes: preparing a model hangs on its number of operators rather than on their sizes."""
+    return digest_of(key.op, key.device, key.variant)
 
 
 def _key(candidate: Candidate, specs_text: str) -> ProfileKey:

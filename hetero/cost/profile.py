@@ -183,6 +183,23 @@ class Profiler:
                     if verdict != "measured":
                         contender.close()
                         del contenders[contender.candidate]
+            failures.update(self._measure_changes(contenders))
+        return failures
+
+    def _measure_changes(self, contenders: Mapping[Candidate, Contender]) -> dict[Candidate, DeviceError]:
+        """What a change of shapes costs those who are called with several; a Python function prepares nothing."""
+        failures = {}
+        for candidate, contender in contenders.items():
+            calls = list(self._shapes_of(candidate).wanted.values())
+            needless = candidate.op.kind == "function" or self._ledger.has_change(candidate)
+            if len(calls) < 2 or needless or self._late():
+                continue
+            try:
+                self._ledger.file_change(
+                    candidate, contender.time_changes(calls, self._effort.candidate_s / 2)
+                )
+            except DeviceError as error:
+                failures[candidate] = error
         return failures
 
     def _is_settled(self, candidate: Candidate, rivals: Sequence[Candidate]) -> bool:

@@ -1,11 +1,16 @@
-"""Which nodes inside maps may run beside copies of themselves, and how fast they are then."""
+"""Which nodes may run beside copies of themselves, in the lanes of a map or for other requests, and how fast they are.
+
+Asked of every option that could win that way: one that is twice as fast as another alone, but serves one call at a
+time, is no better in two lanes.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from hetero.cost.beside import speed_beside
+from hetero.cost.measurement import specs_text
 from hetero.cost.store import ProfileStore
 from hetero.errors import DeviceError
 from hetero.graph import Graph, Node
@@ -14,7 +19,7 @@ from hetero.ops.map import MapOp
 from hetero.planning.control import Setting, shapes
 from hetero.planning.measure import Samples
 from hetero.planning.options import Candidate
-from hetero.plans import Choice
+from hetero.plans import Choice, Considered
 from hetero.registry import open_device
 from hetero.rewrite.batch import alone
 from hetero.values import digest_of, specs_of
@@ -30,19 +35,23 @@ def speeds_beside(
     machine: Machine,
     setting: Setting,
     samples: Samples,
-    key: str,
     store: ProfileStore,
     deadline: float | None,
+    *,
+    in_flow: bool = False,
 ) -> Beside:
-    """The speeds of all that the maps' options would run side by side; measured once, then kept in the store.
+    """The speeds of all that would run side by side; measured once, then kept in the store.
+
+    Those are the nodes inside maps; ``in_flow``, where many requests are to run at once, all nodes.
 
     What is on another computer, fails, or finds no time is left out: the machine's general factor stands for it.
     """
     found: dict[tuple[str, Choice, int], float] = {}
-    for path, node, choice, lanes in _pairs(graph, machine, setting):
+    for path, node, choice, lanes in _pairs(graph, machine, setting, in_flow):
         info = machine.device(choice.device)
         fingerprint = info.fingerprint(machine.processor(info.processor))
-        name = digest_of(key, node.op.digest, fingerprint, str(choice.variant), lanes)
+        largest = max(setting.evidence.calls_as(path, choice.variant), key=lambda call: call.nbytes)
+        name = digest_of(node.op.digest, fingerprint, str(choice.variant), specs_text(largest.inputs), lanes)
         kept = store.get_record("beside", name)
         if kept is None:
             late = deadline is not None and time.perf_counter() >= deadline
@@ -62,22 +71,27 @@ def speeds_beside(
     return found
 
 
-def _pairs(graph: Graph, machine: Machine, setting: Setting) -> Iterator[tuple[str, Node, Choice, int]]:
-    """Every leaf inside a map with the choice that it would have in so many lanes."""
+def _pairs(
+    graph: Graph, machine: Machine, setting: Setting, in_flow: bool
+) -> Iterator[tuple[str, Node, Choice, int]]:
+    """Every leaf with the choices that it may have in so many lanes; Python code has the interpreter lock for that."""
     cores = max(p.cores for p in machine.processors if p.kind == "cpu")
-    maps = {path: node for path, node in graph.walk() if isinstance(node.op, MapOp)}
-    seen = set()
+    maps = [path for path, node in graph.walk() if isinstance(node.op, MapOp)]
     for path, node in graph.walk():
-        inside = any(path.startswith(f"{outer}/") for outer in maps)
-        if (
-            not inside
-            or node.op.subgraphs
-            or node.op.kind == "function"
-            or path not in setting.evidence.calls
-        ):
+        meets_itself = in_flow or any(path.startswith(f"{outer}/") for outer in maps)
+        if node.op.subgraphs or node.op.kind == "function" or not meets_itself:
             continue
-        for lanes, threads in shapes(cores):
-            best = setting.best(path, threads, lanes)
-            if lanes > 1 and best is not None and (path, best.choice, lanes) not in seen:
-                seen.add((path, best.choice, lanes))
-                yield path, node, best.choice, lanes
+        for lanes in sorted({lanes for lanes, _ in shapes(cores)} - {1}):
+            for choice in _contenders(setting.options[path], cores // lanes, lanes):
+                if path in setting.evidence.calls:
+                    yield path, node, choice, lanes
+
+
+def _contenders(options: Sequence[Considered], threads: int, lanes: int) -> list[Choice]:
+    """Of those that fit, the ones that would win if the fastest alone served one lane at a time."""
+    fitting = {
+        option.choice: option.estimate.seconds
+        for option in options
+        if option.usable and option.choice.variant.threads <= threads and option.estimate is not None
+    }
+    return [choice for choice, seconds in fitting.items() if seconds < lanes * min(fitting.values())]

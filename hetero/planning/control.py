@@ -124,16 +124,20 @@ class Setting:
     def best(self, path: str, threads: int, lanes: int = 1) -> Considered | None:
         """The best option of a node for at most so many threads in each of so many lanes."""
         fitting = [
-            (option, replace(estimate, seconds=estimate.seconds * self._waiting(path, option.choice, lanes)))
+            (option, replace(estimate, seconds=estimate.seconds * self._beside(path, option.choice, lanes)))
             for option in self.options[path]
             if option.usable and option.choice.variant.threads <= threads
             if (estimate := option.estimate) is not None
         ]
         return min(fitting, key=lambda pair: self.better(pair[1]), default=(None, None))[0]
 
+    def _beside(self, path: str, choice: Choice, lanes: int) -> float:
+        """How many times its seconds an option counts in so many lanes: the fastest alone may serve one at a time."""
+        return 1.0 if lanes == 1 else self._waiting(path, choice, lanes) / self.speed(path, choice, lanes)
+
     def _waiting(self, path: str, choice: Choice, lanes: int) -> float:
         """How many times its seconds a batched option counts where lanes find no batch left."""
-        if lanes == 1 or batch_of(choice.variant) == 1:
+        if batch_of(choice.variant) == 1:
             return 1.0
         return lanes / self.calls_in_lanes(path.rpartition("/")[0], path, choice, lanes)
 

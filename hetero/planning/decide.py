@@ -94,7 +94,8 @@ def decide(
     setting = Setting(
         options, evidence, Contention(efficiency), better_for(request.objective), apart=apart_of(machine)
     )
-    beside = speeds_beside(graph, machine, setting, seen, key, store, deadline)
+    in_flow = request.objective == "throughput"
+    beside = speeds_beside(graph, machine, setting, seen, store, deadline, in_flow=in_flow)
     setting = replace(setting, beside=beside)
     gate = Gate(graph, machine, seen, key, store, opener) if samples else None
     found = settle(graph, machine, request, setting, gate, _left(deadline))

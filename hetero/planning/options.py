@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from hetero.cost import energy, price, roofline
 from hetero.cost.caches import EVICTING_NBYTES
+from hetero.cost.changes import changes_a_request
 from hetero.cost.estimate import Estimate, Source
 from hetero.cost.interpolate import Point, interpolate, sizes_of
+from hetero.cost.ledger import change_seconds_of
 from hetero.cost.measurement import ProfileKey, specs_text
 from hetero.cost.store import ProfileStore
 from hetero.device import Device, DeviceInfo, Offers, Refusal, Variant
@@ -261,4 +263,7 @@ def _time(
         point = own if own is not None else interpolate(list(points.values()), sizes[call.inputs])
         seconds += call.count * point.seconds
         spread += call.count * point.spread_s
+    changes = changes_a_request([call.count for call in calls], samples)
+    if changes:
+        seconds += samples * changes * change_seconds_of(store, candidate.key(calls[0].inputs))
     return seconds / samples, spread / samples, error, "measured"

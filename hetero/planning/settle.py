@@ -25,6 +25,7 @@ from hetero.planning.contention import (
     weighted,
 )
 from hetero.planning.control import Setting
+from hetero.planning.flow import flows, in_flow, period_s
 from hetero.planning.formulate import Formulated, formulate
 from hetero.planning.gate import Gate
 from hetero.plans import CONTROL, Choice, Considered, Plan, Request
@@ -59,7 +60,7 @@ def settle(
         try:
             locks = _locks(graph, formulated, setting)
             problem, schedule, seconds = _solve(
-                formulated.problem, request, setting.contention, locks, budget_s
+                _posed(formulated, graph, request, setting), request, setting.contention, locks, budget_s
             )
         except InfeasibleError as error:
             raise InfeasibleError(
@@ -75,7 +76,12 @@ def settle(
             f"and the limit is {request.limits.effective_error:.1e}"
         )
         options[path] = _without(options[path], choices[path], verdict)
-    estimate = _estimate(graph, machine, formulated, schedule, seconds, verdict, setting)
+    if request.objective == "throughput":  # the latency of one request that has the machine to itself
+        seconds = contended_makespan(
+            formulated.problem, schedule, setting.contention, holders(schedule, locks)
+        )
+    in_stream_s = period_s(flows(graph, machine, choices, setting), machine, setting)
+    estimate = _estimate(graph, machine, formulated, schedule, seconds, in_stream_s, verdict, setting)
     _require_within(estimate, request.limits)
     return Plan(
         graph=graph,
@@ -102,6 +108,13 @@ def _locks(graph: Graph, formulated: Formulated, setting: Setting) -> Locks:
         for node in graph
         if node.op.kind == "function"
     }
+
+
+def _posed(formulated: Formulated, graph: Graph, request: Request, setting: Setting) -> Problem:
+    """The problem as it is, or as it is with other requests on the cores beside."""
+    if request.objective != "throughput":
+        return formulated.problem
+    return in_flow(formulated.problem, formulated.meaning, graph, setting)
 
 
 def _solve(
@@ -218,10 +231,11 @@ def _estimate(
     formulated: Formulated,
     schedule: Schedule,
     seconds: float,
+    in_stream_s: float,
     verdict: PipelineError | None,
     setting: Setting,
 ) -> Estimate:
-    """What one request takes under this schedule."""
+    """What one request takes under this schedule, and how soon the next one follows in steady state."""
     tasks = {task.name: task for task in formulated.problem.tasks}
     chosen = {p.name: tasks[p.name].options[p.option] for p in schedule.tasks}
     considered = {p.name: formulated.considered[p.name][p.option] for p in schedule.tasks}
@@ -229,9 +243,6 @@ def _estimate(
     total = seconds + _overhead_s(graph, schedule)
     used = [p for p in machine.processors if p.name in {option.processor for option in chosen.values()}]
     idle = sum(energy.joules(p, 0.0, total) for p in used)
-    work: dict[str, float] = {}
-    for option in chosen.values():
-        work[option.processor] = work.get(option.processor, 0.0) + option.seconds * option.cores
     resident: dict[tuple[str, str], float] = {}
     for name, option in chosen.items():
         shared = (option.processor, option.resident or name)
@@ -246,7 +257,7 @@ def _estimate(
         # The samples may happen to hide what the nodes' own errors show: the larger of the two is what is stated.
         error=max(verdict.error if verdict else 0.0, sum(option.error for option in chosen.values())),
         memory_bytes=sum(resident.values()),
-        period_s=max((work[p.name] / p.cores for p in used), default=0.0),
+        period_s=in_stream_s,
         spread={
             "seconds": sum(e.spread.get("seconds", 0.0) for e in estimates),
             "joules": 0.0,

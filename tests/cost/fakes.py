@@ -87,8 +87,10 @@ def call(size: int = 4) -> Call:
     return Call((value,), (value.copy(),))
 
 
-def candidate(engine: FakeEngine, *calls: Call, path: str = "node", variant: Variant = PLAIN) -> Candidate:
-    return Candidate(path, engine, CPU, IDENTITY, variant, calls or (call(),))
+def candidate(
+    engine: FakeEngine, *calls: Call, path: str = "node", variant: Variant = PLAIN, op: Op = IDENTITY
+) -> Candidate:
+    return Candidate(path, engine, CPU, op, variant, calls or (call(),))
 
 
 def profiler(clock: Clock, store: ProfileStore | None = None, **options: Any) -> Profiler:

@@ -1,0 +1,47 @@
+"""BLAS has one thread while a plan holds Python functions, and what it had before when the last one is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController
+
+import hetero as ht
+from hetero.backends.python import PythonDevice, probe
+from hetero.blas_threads import hold
+from hetero.machine import Processor
+from hetero.ops.function import FunctionOp
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    np.ones((4, 4)) @ np.ones((4, 4))
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        yield
+
+
+def threads() -> set[int]:
+    return {library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()}
+
+
+def test_the_last_holder_lets_go() -> None:
+    """Holders may overlap in any order."""
+    first, second = hold(), hold()
+    assert threads() == {1}
+    first()
+    assert threads() == {1}
+    second()
+    assert threads() == {2}
+
+
+def test_a_function_that_a_device_has_built_holds_it() -> None:
+    """From compile to close, however often it is closed."""
+    info = probe(Processor("cpu", cores=2))[0].info
+    assert info is not None
+    executable = PythonDevice(info).compile(FunctionOp(abs, name="size"), ht.device.Variant())
+    assert threads() == {1}
+    executable.close()
+    executable.close()
+    assert threads() == {2}
