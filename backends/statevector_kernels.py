@@ -1,11 +1,15 @@
-"""State vectors of many parameter sets at once, compiled by numba.
+"""State vectors of many parameter sets at once, as numba kernels.
 
-The sets are the fast axis: a block holds ``LANES`` of them as ``re[2**n, LANES]`` and ``im[2**n, LANES]``. Every
-gate on every qubit is then the same stride-1 arithmetic on vectors of lanes, whatever its stride among the
-amplitudes; eight qubits take 32 KiB a block, which stays in the first cache.
+A state is two arrays of rows of eight lanes, real and imaginary parts; a row is an amplitude of eight parameter sets.
+Every gate is arithmetic on whole rows, whatever the distance between them; eight qubits take 32 KiB, which stays in the
+first cache. Where the amplitude of a basis state lies is told by `hetero.backends.statevector_frame`.
 
-Angles differ from set to set, and so do the gates' coefficients ``c[slot, entry, real or imaginary, lane]``, which
-are made of the cosines and sines ``trig[2, row, block, lane]`` of the program's angles.
+Angles differ from set to set, and so do the coefficients of the gates: of slot s, entry e (row-major) of its 2 x 2
+matrix is in rows ``8 s + 2 e`` (real) and ``8 s + 2 e + 1`` (imaginary) of ``c``. They are made of cosines and sines,
+``trig[2, angle, block, lane]``.
+
+numba keeps compiled code by the file of the function that was called: after a change of `statevector_lanes`, or of this
+file for `statevector_adjoint`, remove ``__pycache__``.
 """
 
 from __future__ import annotations
@@ -15,214 +19,259 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["CP", "CX", "CZ", "LANES", "MATRIX", "PHASE", "RZZ", "SWAP", "expectations", "probabilities"]
+from hetero.backends.statevector_lanes import LANES, load, spread, store
 
-LANES = 8
-"""Parameter sets side by side: a vector of eight doubles is one AVX-512 or two AVX2 registers."""
+__all__ = ["BOTH", "MATRIX", "ODD", "SIGN", "compiled", "expectations", "probabilities", "states"]
 
-MATRIX, PHASE, RZZ, CP, CX, CZ, SWAP = range(7)
-"""Kinds of steps: one-qubit matrices and diagonals, two-qubit diagonals, permutations and signs."""
+MATRIX, ODD, BOTH, SIGN = range(4)
+"""Kinds of steps (kind, a, b, slot). MATRIX: the slot's matrix on the pairs of places that ``b`` joins, bit 0 where the
+parity of place & ``a`` is even. ODD: the slot's phase where that parity is odd. BOTH: where that of ``a`` and of ``b``
+is. SIGN: -1 there."""
+
+FEW_TERMS = 2
+"""More observables of Z alone than this are read off one Walsh-Hadamard transform of the probabilities."""
 
 Array = np.ndarray[Any, Any]
 
-_compiled = njit(nogil=True, fastmath=True, cache=True)
+compiled = njit(nogil=True, fastmath=True, cache=True)
 
 
-@_compiled
-def _fill(c: Array, slots: Array, gates: Array, trig: Array, block: int) -> None:
-    """Multiply up the one-qubit gates of each slot; copy the phase of a two-qubit diagonal.
+@compiled
+def aligned(rows: int) -> Array:
+    """Rows that begin on cache lines: one that straddles two costs two loads."""
+    buffer = np.empty((rows + 1) * LANES)
+    skip = -(buffer.ctypes.data >> 3) & (LANES - 1)
+    return buffer[skip : skip + rows * LANES]
+
+
+@compiled
+def pivot(mask: int) -> int:
+    """The highest bit of a mask."""
+    bit = 1
+    while mask >> 1:
+        mask >>= 1
+        bit <<= 1
+    return bit
+
+
+@compiled
+def fill(c: Array, slots: Array, gates: Array, trig: Array, block: int) -> None:
+    """Multiply up the one-qubit gates of each slot.
 
     ``slots[slot] = (start, stop)`` in ``gates[:, (theta/2, phi, lambda)]``, rows of angles. A gate is
     U(theta, phi, lambda) = [[cos, -e^(i lambda) sin], [e^(i phi) sin, e^(i (phi + lambda)) cos]].
     """
+    blocks = trig.shape[2]
+    sines = trig.shape[1] * blocks
     for slot in range(len(slots)):
-        m = c[slot]
-        m[:] = 0.0
-        m[0, 0] = 1.0
-        m[3, 0] = 1.0
+        for entry in range(8):
+            store(c, 8 * slot + entry, spread(1.0 if entry == 0 or entry == 6 else 0.0))
         for g in range(slots[slot, 0], slots[slot, 1]):
-            half, phi, lam = gates[g]
-            for w in range(LANES):
-                cos, sin = trig[0, half, block, w], trig[1, half, block, w]
-                p = complex(trig[0, phi, block, w], trig[1, phi, block, w])
-                l = complex(trig[0, lam, block, w], trig[1, lam, block, w])  # noqa: E741  # lambda
-                for column in range(2):
-                    top = complex(m[column, 0, w], m[column, 1, w])
-                    low = l * complex(m[2 + column, 0, w], m[2 + column, 1, w])
-                    new_top, new_low = cos * top - sin * low, p * (sin * top + cos * low)
-                    m[column, 0, w], m[column, 1, w] = new_top.real, new_top.imag
-                    m[2 + column, 0, w], m[2 + column, 1, w] = new_low.real, new_low.imag
+            half, phi, lam = (
+                gates[g, 0] * blocks + block,
+                gates[g, 1] * blocks + block,
+                gates[g, 2] * blocks + block,
+            )
+            cos, sin = load(trig, half), load(trig, half + sines)
+            pr, pi = load(trig, phi), load(trig, phi + sines)
+            lr, li = load(trig, lam), load(trig, lam + sines)
+            for column in range(2):
+                top, low = 8 * slot + 2 * column, 8 * slot + 4 + 2 * column
+                tr, ti, r, i = load(c, top), load(c, top + 1), load(c, low), load(c, low + 1)
+                wr, wi = lr * r - li * i, lr * i + li * r
+                ur, ui = sin * tr + cos * wr, sin * ti + cos * wi
+                store(c, top, cos * tr - sin * wr)
+                store(c, top + 1, cos * ti - sin * wi)
+                store(c, low, pr * ur - pi * ui)
+                store(c, low + 1, pr * ui + pi * ur)
 
 
-@_compiled
-def _product_state(re: Array, im: Array, coefficients: Array, first: Array) -> None:
+@compiled
+def product_state(re: Array, im: Array, c: Array, first: Array) -> None:
     """The state that each qubit's leading gates make from |0>: a tensor product, built by doubling."""
-    for w in range(LANES):
-        re[0, w] = 1.0
-        im[0, w] = 0.0
+    store(re, 0, spread(1.0))
+    store(im, 0, spread(0.0))
     for q in range(len(first)):
-        c = coefficients[first[q]]
-        size = 1 << q
+        slot, size = 8 * first[q], 1 << q
+        ar, ai, br, bi = load(c, slot), load(c, slot + 1), load(c, slot + 4), load(c, slot + 5)
         for k in range(size):
-            for w in range(LANES):
-                r, i = re[k, w], im[k, w]
-                re[k + size, w] = r * c[2, 0, w] - i * c[2, 1, w]
-                im[k + size, w] = r * c[2, 1, w] + i * c[2, 0, w]
-                re[k, w] = r * c[0, 0, w] - i * c[0, 1, w]
-                im[k, w] = r * c[0, 1, w] + i * c[0, 0, w]
+            r, i = load(re, k), load(im, k)
+            store(re, k + size, r * br - i * bi)
+            store(im, k + size, r * bi + i * br)
+            store(re, k, r * ar - i * ai)
+            store(im, k, r * ai + i * ar)
 
 
-@_compiled
-def _matrix(re: Array, im: Array, c: Array, a: int) -> None:
-    size = 1 << a
-    for base in range(0, len(re), 2 * size):
-        for k in range(base, base + size):
-            j = k + size
-            for w in range(LANES):
-                r0, i0, r1, i1 = re[k, w], im[k, w], re[j, w], im[j, w]
-                re[k, w] = c[0, 0, w] * r0 - c[0, 1, w] * i0 + c[1, 0, w] * r1 - c[1, 1, w] * i1
-                im[k, w] = c[0, 0, w] * i0 + c[0, 1, w] * r0 + c[1, 0, w] * i1 + c[1, 1, w] * r1
-                re[j, w] = c[2, 0, w] * r0 - c[2, 1, w] * i0 + c[3, 0, w] * r1 - c[3, 1, w] * i1
-                im[j, w] = c[2, 0, w] * i0 + c[2, 1, w] * r0 + c[3, 0, w] * i1 + c[3, 1, w] * r1
+@compiled
+def matrix(re: Array, im: Array, c: Array, slot: int, row: int, column: int, parity: Array) -> None:
+    s, size = 8 * slot, pivot(column)
+    ar, ai, br, bi = load(c, s), load(c, s + 1), load(c, s + 2), load(c, s + 3)
+    cr, ci, dr, di = load(c, s + 4), load(c, s + 5), load(c, s + 6), load(c, s + 7)
+    for base in range(0, len(parity), 2 * size):
+        for place in range(base, base + size):
+            k = place ^ (column & -np.int64(parity[place & row]))
+            j = k ^ column
+            r0, i0, r1, i1 = load(re, k), load(im, k), load(re, j), load(im, j)
+            store(re, k, ar * r0 - ai * i0 + br * r1 - bi * i1)
+            store(im, k, ar * i0 + ai * r0 + br * i1 + bi * r1)
+            store(re, j, cr * r0 - ci * i0 + dr * r1 - di * i1)
+            store(im, j, cr * i0 + ci * r0 + dr * i1 + di * r1)
 
 
-@_compiled
-def _parity(bits: int) -> int:
-    bits ^= bits >> 16
-    bits ^= bits >> 8
-    bits ^= bits >> 4
-    bits ^= bits >> 2
-    bits ^= bits >> 1
-    return bits & 1
+@compiled
+def odd(re: Array, im: Array, pr: Any, pi: Any, mask: int, parity: Array) -> None:
+    """Multiply by a phase where the parity of place & ``mask`` is odd: one of each two places."""
+    bit = pivot(mask)
+    for base in range(0, len(parity), 2 * bit):
+        for place in range(base, base + bit):
+            k = place ^ (bit & (np.int64(parity[place & mask]) - 1))
+            r, i = load(re, k), load(im, k)
+            store(re, k, r * pr - i * pi)
+            store(im, k, r * pi + i * pr)
 
 
-@_compiled
-def _phase(re: Array, im: Array, c: Array, mask: int, parity: bool) -> None:
-    """Multiply by c[3] where all bits of ``mask`` are set, or where an odd number of them is."""
-    for k in range(len(re)):
-        hit = _parity(k & mask) == 1 if parity else k & mask == mask
-        if hit:
-            for w in range(LANES):
-                r, i = re[k, w], im[k, w]
-                re[k, w] = r * c[3, 0, w] - i * c[3, 1, w]
-                im[k, w] = r * c[3, 1, w] + i * c[3, 0, w]
-
-
-@_compiled
-def _exchange(re: Array, im: Array, need: int, mask: int, flip: int) -> None:
-    """Exchange amplitudes k and k ^ flip wherever ``k & mask == need``."""
-    for k in range(len(re)):
-        if k & mask == need:
-            j = k ^ flip
-            for w in range(LANES):
-                re[k, w], re[j, w] = re[j, w], re[k, w]
-                im[k, w], im[j, w] = im[j, w], im[k, w]
-
-
-@_compiled
-def _negate(re: Array, im: Array, mask: int) -> None:
-    for k in range(len(re)):
-        if k & mask == mask:
-            for w in range(LANES):
-                re[k, w] = -re[k, w]
-                im[k, w] = -im[k, w]
-
-
-@_compiled
-def _evolve(re: Array, im: Array, c: Array, steps: Array, first: Array) -> None:
-    """Run the steps (kind, a, b, slot) of one block."""
-    _product_state(re, im, c, first)
+@compiled
+def evolve(re: Array, im: Array, c: Array, steps: Array, first: Array, parity: Array) -> None:
+    """Run the steps of one block from |0...0>."""
+    product_state(re, im, c, first)
     for s in range(len(steps)):
         kind, a, b, slot = steps[s]
         if kind == MATRIX:
-            _matrix(re, im, c[slot], a)
-        elif kind == PHASE:
-            _phase(re, im, c[slot], 1 << a, False)
-        elif kind == CP:
-            _phase(re, im, c[slot], 1 << a | 1 << b, False)
-        elif kind == RZZ:  # up to a global phase
-            _phase(re, im, c[slot], 1 << a | 1 << b, True)
-        elif kind == CX:
-            _exchange(re, im, 1 << a, 1 << a | 1 << b, 1 << b)
-        elif kind == CZ:
-            _negate(re, im, 1 << a | 1 << b)
-        else:
-            _exchange(re, im, 1 << a, 1 << a | 1 << b, 1 << a | 1 << b)
-
-
-@_compiled
-def _term(re: Array, im: Array, x: int, z: int, coefficient: float, out: Array) -> None:
-    """Add ``coefficient * <P>`` to ``out[LANES]``; see hetero.ops.pauli for x, z and the phase.
-
-    The sum is real: amplitudes k and k ^ x give conjugate products, so half of the pairs, doubled, are enough.
-    """
-    power = 0  # number of Y: the phase is i to this power
-    for q in range(32):
-        power += (x & z) >> q & 1
-    power &= 3
-    scale = coefficient if x == 0 else 2.0 * coefficient
-    sum_re = np.zeros(LANES)
-    for k in range(len(re)):
-        j = k ^ x
-        if j < k:
+            matrix(re, im, c, slot, a, b, parity)
             continue
-        sign = 1.0 - 2.0 * _parity(k & z)
-        if power == 2 or power == 3:
-            sign = -sign
-        if power & 1:  # Re(i c) = -Im(c), c = conj(psi_j) psi_k
-            for w in range(LANES):
-                sum_re[w] -= sign * (re[j, w] * im[k, w] - im[j, w] * re[k, w])
+        pr, pi = load(c, 8 * slot + 6), load(c, 8 * slot + 7)
+        if kind == ODD:
+            odd(re, im, pr, pi, a, parity)
+            continue
+        if kind == SIGN:
+            pr, pi = spread(-1.0), spread(0.0)
+        for k in range(len(parity)):
+            if parity[k & a] & parity[k & b]:
+                r, i = load(re, k), load(im, k)
+                store(re, k, r * pr - i * pi)
+                store(im, k, r * pi + i * pr)
+
+
+@compiled
+def transform(values: Array, size: int) -> None:
+    """Walsh-Hadamard: the sum over k of (-1)^|k & z| values[k] takes the place of values[z]."""
+    half = 1
+    while half < size:
+        for base in range(0, size, 2 * half):
+            for k in range(base, base + half):
+                a, b = load(values, k), load(values, k + half)
+                store(values, k, a + b)
+                store(values, k + half, a - b)
+        half *= 2
+
+
+@compiled
+def term(re: Array, im: Array, x: int, z: int, power: int, parity: Array) -> Any:
+    """<P> of the string that takes place k to k ^ ``x`` with sign (-1)^|k & z| and phase i^power.
+
+    The sum is real: places k and k ^ x give conjugate products, so half of the pairs, doubled, are enough.
+    """
+    total = spread(0.0)
+    bit = pivot(x)
+    for base in range(0, len(parity), 2 * bit):
+        for k in range(base, base + bit):
+            j = k ^ x
+            # Of conj(psi_j) psi_k = c the real part of i^power c: Re c, -Im c, -Re c, Im c.
+            sign = spread((1.0 - 2.0 * parity[k & z]) * (2.0 if power == 0 or power == 3 else -2.0))
+            if power & 1:
+                total = total + sign * (load(re, j) * load(im, k) - load(im, j) * load(re, k))
+            else:
+                total = total + sign * (load(re, j) * load(re, k) + load(im, j) * load(im, k))
+    return total
+
+
+@compiled
+def read(
+    re: Array, im: Array, work: Array, terms: Array, weights: Array, parity: Array, out: Array, begin: int
+) -> None:
+    """Add the expectation values of ``terms`` (x, z, power, owner), those of Z alone first, to rows of ``out``."""
+    size = len(parity)
+    diagonal = 0
+    while diagonal < len(terms) and terms[diagonal, 0] == 0:
+        diagonal += 1
+    if diagonal:
+        for k in range(size):
+            r, i = load(re, k), load(im, k)
+            store(work, k, r * r + i * i)
+        if diagonal > FEW_TERMS:
+            transform(work, size)
+    for t in range(len(terms)):
+        x, z, power, owner = terms[t]
+        if x:
+            value = term(re, im, x, z, power, parity)
+        elif diagonal > FEW_TERMS:
+            value = load(work, z)
         else:
-            for w in range(LANES):
-                sum_re[w] += sign * (re[j, w] * re[k, w] + im[j, w] * im[k, w])
-    for w in range(LANES):
-        out[w] += scale * sum_re[w]
+            value = spread(0.0)
+            for k in range(size):
+                value = value + spread(1.0 - 2.0 * parity[k & z]) * load(work, k)
+        store(out, begin + owner, load(out, begin + owner) + spread(weights[t]) * value)
 
 
-@_compiled
+@compiled
 def expectations(
-    qubits: int,
     steps: Array,
     first: Array,
     slots: Array,
     gates: Array,
+    parity: Array,
     trig: Array,
-    x: Array,
-    z: Array,
+    terms: Array,
     weights: Array,
-    owners: Array,
     out: Array,
-    start: int,
-    stop: int,
 ) -> None:
-    """Add to ``out[block, observable, lane]`` the expectation values of the blocks' states."""
-    re, im = np.empty((1 << qubits, LANES)), np.empty((1 << qubits, LANES))
-    c = np.empty((len(slots), 4, 2, LANES))
-    for block in range(start, stop):
-        _fill(c, slots, gates, trig, block)
-        _evolve(re, im, c, steps, first)
-        for t in range(len(x)):
-            _term(re, im, x[t], z[t], weights[t], out[block, owners[t]])
+    """Add to ``out[block, observable, lane]`` the expectation values of the states of all blocks."""
+    re, im, work = aligned(len(parity)), aligned(len(parity)), aligned(len(parity))
+    c = aligned(8 * len(slots))
+    for block in range(len(out)):
+        fill(c, slots, gates, trig, block)
+        evolve(re, im, c, steps, first, parity)
+        read(re, im, work, terms, weights, parity, out, block * out.shape[1])
 
 
-@_compiled
+@compiled
 def probabilities(
-    qubits: int,
     steps: Array,
     first: Array,
     slots: Array,
     gates: Array,
+    parity: Array,
+    trig: Array,
+    basis: Array,
+    out: Array,
+) -> None:
+    """Write to ``out[block, basis state, lane]`` its probability; ``basis``: the state of each place."""
+    re, im = aligned(len(parity)), aligned(len(parity))
+    c = aligned(8 * len(slots))
+    for block in range(len(out)):
+        fill(c, slots, gates, trig, block)
+        evolve(re, im, c, steps, first, parity)
+        for k in range(len(parity)):
+            r, i = load(re, k), load(im, k)
+            store(out, block * len(parity) + basis[k], r * r + i * i)
+
+
+@compiled
+def states(
+    steps: Array,
+    first: Array,
+    slots: Array,
+    gates: Array,
+    parity: Array,
     trig: Array,
     out: Array,
-    start: int,
-    stop: int,
 ) -> None:
-    """Write to ``out[block, 2**qubits, lane]`` the probability of every basis state."""
-    re, im = np.empty((1 << qubits, LANES)), np.empty((1 << qubits, LANES))
-    c = np.empty((len(slots), 4, 2, LANES))
-    for block in range(start, stop):
-        _fill(c, slots, gates, trig, block)
-        _evolve(re, im, c, steps, first)
-        for k in range(len(re)):
+    """Write the states themselves to complex ``out[block, lane, place]``. All have the same places."""
+    re, im = aligned(len(parity)), aligned(len(parity))
+    c = aligned(8 * len(slots))
+    for block in range(len(out)):
+        fill(c, slots, gates, trig, block)
+        evolve(re, im, c, steps, first, parity)
+        for k in range(len(parity)):
             for w in range(LANES):
-                out[block, k, w] = re[k, w] * re[k, w] + im[k, w] * im[k, w]
+                out[block, w, k] = complex(re[k * LANES + w], im[k * LANES + w])

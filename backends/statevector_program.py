@@ -2,165 +2,186 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetero.backends.statevector_kernels import CP, CX, CZ, LANES, MATRIX, PHASE, RZZ, SWAP
+from hetero.backends.statevector_angles import Angles
+from hetero.backends.statevector_frame import Frame, parities
+from hetero.backends.statevector_kernels import BOTH, MATRIX, ODD, SIGN
+from hetero.backends.statevector_lanes import LANES
+from hetero.ops.pauli import PauliTerms
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-__all__ = ["BASIS", "Program", "translate"]
+__all__ = ["BASIS", "NAMES", "Program", "translate"]
 
 Array = np.ndarray[Any, Any]
 
-BASIS = ("rx", "ry", "rz", "p", "h", "u", "cx", "cz", "cp", "rzz", "swap")
-"""The gates that a circuit is translated to before `translate`."""
+_PI = np.pi
 
-_TWO_QUBIT = {"cx": CX, "cz": CZ, "cp": CP, "rzz": RZZ, "swap": SWAP}
+_FIXED = {
+    "x": (_PI, 0.0, _PI),
+    "y": (_PI, _PI / 2, _PI / 2),
+    "z": (0.0, 0.0, _PI),
+    "h": (_PI / 2, 0.0, _PI),
+    "s": (0.0, 0.0, _PI / 2),
+    "sdg": (0.0, 0.0, -_PI / 2),
+    "t": (0.0, 0.0, _PI / 4),
+    "tdg": (0.0, 0.0, -_PI / 4),
+    "sx": (_PI / 2, -_PI / 2, _PI / 2),
+    "sxdg": (-_PI / 2, -_PI / 2, _PI / 2),
+}
+"""One-qubit gates without angles as U(theta, phi, lambda), up to a global phase."""
 
-_HALF = np.pi / 2
+_TURNS: Mapping[str, Callable[..., tuple[Any, Any, Any]]] = {
+    "rx": lambda angle: (angle, -_PI / 2, _PI / 2),
+    "ry": lambda angle: (angle, 0.0, 0.0),
+    "rz": lambda angle: (0.0, 0.0, angle),
+    "p": lambda angle: (0.0, 0.0, angle),
+    "u1": lambda angle: (0.0, 0.0, angle),
+    "u": lambda theta, phi, lam: (theta, phi, lam),
+}
+_TWO_QUBIT = ("cx", "cz", "cp", "rzz", "swap")
+
+BASIS = (*_TURNS, *_FIXED, *_TWO_QUBIT)
+"""The gates that `translate` takes."""
+
+NAMES = frozenset((*BASIS, "id", "barrier", "delay"))
+"""The names of instructions in a circuit that needs no translation to `BASIS`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """``steps`` (kind, a, b, slot); ``first``: the slot of each qubit's leading gates; ``slots`` (start, stop)
-    in ``gates`` (theta/2, phi, lambda), which are rows of the table of angles."""
+    """``steps`` (kind, a, b, slot) as `statevector_kernels` has them; ``first``: the slot of each qubit's leading
+    gates; ``slots`` (start, stop) in ``gates`` (theta/2, phi, lambda), which are rows of the table of ``angles``."""
 
-    qubits: int
+    frame: Frame
     steps: Array
     first: Array
     slots: Array
     gates: Array
-    angles: Callable[[Array], Array]
-    """Parameter sets (sets, n) -> angles in radians (rows, sets)."""
+    angles: Angles
 
     @property
-    def arrays(self) -> tuple[int, Array, Array, Array, Array]:
+    def qubits(self) -> int:
+        return len(self.first)
+
+    @cached_property
+    def parity(self) -> Array:
+        return parities(self.qubits)
+
+    @property
+    def arrays(self) -> tuple[Array, Array, Array, Array, Array]:
         """The leading arguments of the kernels."""
-        return self.qubits, self.steps, self.first, self.slots, self.gates
+        return self.steps, self.first, self.slots, self.gates, self.parity
 
     def trig(self, rows: Array) -> Array:
-        """Cosines and sines (2, rows, blocks, LANES); the last block is filled up with copies of the last set."""
+        """Cosines and sines (2, angles, blocks, LANES); the last block is filled up with copies of the last set."""
         blocks = -(-len(rows) // LANES)
-        angles = self.angles(rows[np.minimum(np.arange(blocks * LANES), len(rows) - 1)])
-        return np.stack([np.cos(angles), np.sin(angles)]).reshape(2, -1, blocks, LANES)
+        spare = blocks * LANES - len(rows)
+        table = self.angles.table(np.concatenate([rows, rows[-1:].repeat(spare, 0)]) if spare else rows)
+        found = np.empty((2, *table.shape))
+        np.cos(table, out=found[0])
+        np.sin(table, out=found[1])
+        return found.reshape(2, -1, blocks, LANES)
+
+    def terms(self, terms: PauliTerms) -> tuple[Array, Array]:
+        """Pauli strings as they act on places: rows (x, z, power of i, owner), those of Z alone first; and weights."""
+        rows = [
+            (
+                self.frame.flips(x),
+                self.frame.signs(z),
+                (x & z).bit_count() & 3,
+                owner,
+            )
+            for x, z, owner in zip(terms.x.tolist(), terms.z.tolist(), terms.owners.tolist(), strict=True)
+        ]
+        order = np.argsort([row[0] != 0 for row in rows], kind="stable")
+        return np.array(rows, np.int64).reshape(-1, 4)[order], terms.coefficients[order]
 
 
-class _Angles:
-    """The table of angles while a circuit is read: each distinct ``factor * expression`` is one row."""
+class _Slots:
+    """Runs of one-qubit gates, collected until something on another qubit needs them done."""
 
-    def __init__(self) -> None:
-        self.rows: dict[tuple[float, Any], int] = {}
+    def __init__(self, qubits: int, angles: Angles) -> None:
+        self.angles = angles
+        self.gates: list[tuple[int, int, int]] = []
+        self.slots: list[tuple[int, int]] = []
+        self.first = [-1] * qubits
+        self.waiting: list[list[tuple[int, int, int]]] = [[] for _ in range(qubits)]
+        self.zero = angles.row(0.0)
 
-    def row(self, expression: Any, factor: float = 1.0) -> int:
-        return self.rows.setdefault((factor, expression), len(self.rows))
+    def wait(self, qubit: int, theta: Any, phi: Any, lam: Any) -> None:
+        rows = self.angles.row(theta, 0.5), self.angles.row(phi), self.angles.row(lam)
+        self.waiting[qubit].append(rows)
+
+    def new(self, members: Sequence[tuple[int, int, int]]) -> int:
+        self.slots.append((len(self.gates), len(self.gates) + len(members)))
+        self.gates.extend(members)
+        return len(self.slots) - 1
+
+    def flush(self, qubit: int, frame: Frame, steps: list[tuple[int, int, int, int]]) -> None:
+        """Make a step of what waits on a qubit; the first one becomes its start."""
+        members, self.waiting[qubit] = self.waiting[qubit], []
+        if self.first[qubit] < 0:
+            self.first[qubit] = self.new(members)
+        elif members:
+            diagonal = all(half == self.zero and phi == self.zero for half, phi, _ in members)
+            kind = ODD if diagonal else MATRIX
+            steps.append((kind, frame.rows[qubit], frame.columns[qubit], self.new(members)))
 
 
 def translate(circuit: QuantumCircuit, parameters: Sequence[Any]) -> Program:
     """Translate a circuit without measurements whose gates are all in ``BASIS``.
 
-    Runs of one-qubit gates become one step each; those before a qubit's first two-qubit gate become the start.
-    Global phases are dropped: no expectation value or probability sees them.
+    Runs of one-qubit gates become one step each; those before a qubit's first two-qubit gate become the start. CX and
+    SWAP become no step at all, see `Frame`. Global phases are dropped: no expectation value or probability sees them.
     """
-    table = _Angles()
-    gates: list[tuple[int, int, int]] = []
-    slots: list[tuple[int, int]] = []
+    frame = Frame(circuit.num_qubits)
+    angles = Angles(parameters)
+    slots = _Slots(circuit.num_qubits, angles)
     steps: list[tuple[int, int, int, int]] = []
-    first = [-1] * circuit.num_qubits
-    waiting: list[list[tuple[int, int, int]]] = [[] for _ in first]
-    zero = table.row(0.0)
-
-    def new_slot(members: Sequence[tuple[int, int, int]]) -> int:
-        slots.append((len(gates), len(gates) + len(members)))
-        gates.extend(members)
-        return len(slots) - 1
-
-    def flush(qubit: int) -> None:
-        members, waiting[qubit] = waiting[qubit], []
-        if first[qubit] < 0:
-            first[qubit] = new_slot(members)
-        elif members:
-            diagonal = all(half == zero for half, _, _ in members)
-            steps.append((PHASE if diagonal else MATRIX, qubit, qubit, new_slot(members)))
-
+    place = {qubit: index for index, qubit in enumerate(circuit.qubits)}
     for instruction in circuit.data:
-        name, params = instruction.operation.name, instruction.operation.params
-        qubits = [circuit.find_bit(q).index for q in instruction.qubits]
+        name, params = instruction.name, instruction.params
         if name in ("barrier", "delay", "id"):
             continue
+        qubits = [place[qubit] for qubit in instruction.qubits]
         if len(qubits) == 1:
-            waiting[qubits[0]].append(_one_qubit(name, params, table))
+            slots.wait(qubits[0], *(_FIXED[name] if name in _FIXED else _TURNS[name](*params)))
             continue
-        for qubit in qubits:
-            flush(qubit)
-        slot = new_slot([(zero, zero, table.row(params[0]))]) if params else 0
-        steps.append((_TWO_QUBIT[name], qubits[0], qubits[1], slot))
+        a, b = qubits
+        if name == "swap":  # what waits moves along
+            if slots.first[a] < 0 or slots.first[b] < 0:
+                slots.flush(a, frame, steps)
+                slots.flush(b, frame, steps)
+            slots.waiting[a], slots.waiting[b] = slots.waiting[b], slots.waiting[a]
+            frame.swap(a, b)
+            continue
+        slots.flush(a, frame, steps)
+        slots.flush(b, frame, steps)
+        if name == "cx":
+            frame.cx(a, b)
+        elif name == "rzz":  # up to a global phase
+            slot = slots.new([(slots.zero, slots.zero, angles.row(params[0]))])
+            steps.append((ODD, frame.rows[a] ^ frame.rows[b], 0, slot))
+        elif name == "cp":
+            slot = slots.new([(slots.zero, slots.zero, angles.row(params[0]))])
+            steps.append((BOTH, frame.rows[a], frame.rows[b], slot))
+        else:
+            steps.append((SIGN, frame.rows[a], frame.rows[b], 0))
     for qubit in range(circuit.num_qubits):
-        flush(qubit)
+        slots.flush(qubit, frame, steps)
     return Program(
-        circuit.num_qubits,
+        frame,
         np.array(steps, np.int64).reshape(-1, 4),
-        np.array(first, np.int64),
-        np.array(slots, np.int64).reshape(-1, 2),
-        np.array(gates, np.int64).reshape(-1, 3),
-        _evaluator(list(table.rows), list(parameters)),
+        np.array(slots.first, np.int64),
+        np.array(slots.slots, np.int64).reshape(-1, 2),
+        np.array(slots.gates, np.int64).reshape(-1, 3),
+        angles.compiled(),
     )
-
-
-def _one_qubit(name: str, params: Sequence[Any], table: _Angles) -> tuple[int, int, int]:
-    """A gate as U(theta, phi, lambda) up to a global phase: rows of theta/2, phi, lambda."""
-    zero = table.row(0.0)
-    if name == "rx":
-        return table.row(params[0], 0.5), table.row(-_HALF), table.row(_HALF)
-    if name == "ry":
-        return table.row(params[0], 0.5), zero, zero
-    if name == "h":
-        return table.row(_HALF, 0.5), zero, table.row(np.pi)
-    if name in ("rz", "p"):
-        return zero, zero, table.row(params[0])
-    theta, phi, lam = params
-    return table.row(theta, 0.5), table.row(phi), table.row(lam)
-
-
-def _evaluator(rows: Sequence[tuple[float, Any]], parameters: Sequence[Any]) -> Callable[[Array], Array]:
-    """All rows at once: those linear in the parameters as one matrix product, the others one by one."""
-    slope = np.zeros((len(rows), len(parameters)))
-    offset = np.zeros((len(rows), 1))
-    curved: list[tuple[int, float, Callable[..., Any]]] = []
-    column = {parameter: i for i, parameter in enumerate(parameters)}
-    for index, (factor, expression) in enumerate(rows):
-        own = getattr(expression, "parameters", ())
-        slopes = {p: expression.gradient(p) for p in own}
-        if any(getattr(s, "parameters", ()) for s in slopes.values()):
-            curved.append((index, factor, _compiled(expression, parameters)))
-            continue
-        for p, s in slopes.items():
-            slope[index, column[p]] = factor * _real(s)
-        offset[index] = factor * _real(expression.bind(dict.fromkeys(own, 0.0)) if own else expression)
-
-    def angles(sets: Array) -> Array:
-        table = slope @ sets.T + offset
-        for index, factor, function in curved:
-            table[index] = factor * np.real(function(*sets.T))
-        return table
-
-    return angles
-
-
-def _real(value: Any) -> float:
-    return float(np.real(complex(value)))
-
-
-def _compiled(expression: Any, parameters: Sequence[Any]) -> Callable[..., Any]:
-    """A nonlinear expression as a NumPy function of all parameters in order."""
-    sympy: Any = importlib.import_module("sympy")  # comes with qiskit
-    formula = expression.sympify()
-    known = {str(symbol): symbol for symbol in formula.free_symbols}
-    symbols = [known.get(str(p), sympy.Dummy()) for p in parameters]
-    function: Callable[..., Any] = sympy.lambdify(symbols, formula, "numpy")
-    return function

@@ -9,6 +9,7 @@ a circuit, and why. This is the one part of hetero that imports qiskit when it i
 from hetero.quantum.choosing import Choice, choose
 from hetero.quantum.estimator import Estimator
 from hetero.quantum.gradients import Differentiable
+from hetero.quantum.kernels import kernel_matrix
 from hetero.quantum.sampler import Sampler
 
-__all__ = ["Choice", "Differentiable", "Estimator", "Sampler", "choose"]
+__all__ = ["Choice", "Differentiable", "Estimator", "Sampler", "choose", "kernel_matrix"]

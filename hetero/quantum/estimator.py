@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from qiskit.primitives import BaseEstimatorV2, DataBin, PubResult
@@ -14,6 +16,7 @@ from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
+from hetero.quantum.memory import notes_on
 from hetero.quantum.pubs import estimator_pubs, rows_of
 from hetero.quantum.running import answer
 from hetero.quantum.ways import machine_for
@@ -58,9 +61,7 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         self._machine = machine_for(Selection.of(allow, deny))
         warm(*self._machine.devices)
 
-    def run(
-        self, pubs: Iterable[Any], *, precision: float | None = None
-    ) -> Job[tuple[EstimatorPub, list[_Group]]]:
+    def run(self, pubs: Iterable[Any], *, precision: float | None = None) -> Job[_Work]:
         """Begin to run pubs: tuples (circuit, observables, parameter values, precision), broadcast against each other.
 
         Raises:
@@ -70,19 +71,16 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         """
         coerced = estimator_pubs(pubs, self.default_precision if precision is None else precision)
         rng = np.random.default_rng(self.seed)
-        work = [(pub, [_with(self.noise_model, group) for group in _groups(pub)]) for pub in coerced]
+        work = [(pub, rows_of(pub), list(_groups(pub, self.noise_model))) for pub in coerced]
 
-        def run_pub(
-            index: int, item: tuple[EstimatorPub, list[_Group]], go_on: Callable[[], None]
-        ) -> PubResult:
-            pub, groups = item
-            rows = rows_of(pub)
+        def run_pub(index: int, item: _Work, go_on: Callable[[], None]) -> PubResult:
+            pub, rows, groups = item
             values = np.zeros(pub.shape)
             flat, parts, notes = values.reshape(-1), [], []
-            for op, sets, places, own_set, own_observable in groups:
+            for group in groups:
                 go_on()
-                found = answer(op, rows[sets], self._machine, rng, go_on)
-                flat[places] = found.values[own_set, own_observable]
+                found = answer(group.op, rows[group.sets], self._machine, rng, go_on)
+                flat[group.places] = found.values[group.own_set, group.own_observable]
                 parts += [story.to_dict() for story in found.stories]
                 notes += list(found.notes)
             values = flat.reshape(pub.shape)
@@ -97,46 +95,58 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
             }
             return PubResult(data, metadata=metadata)
 
-        for pub, _ in work:
-            rows_of(pub)
         return Job(work, run_pub)
 
 
-_Group = tuple[CircuitOp, Any, Any, Any, Any]
-"""An op, the parameter sets that it runs on, the flat places in the result that it gives, and for each of these the
-number of the set and of the observable among the op's."""
+class _Group(NamedTuple):
+    """``op`` runs on the parameter sets ``sets``; its value of (own_set, own_observable) goes to each of ``places``."""
+
+    op: CircuitOp
+    sets: Any
+    places: Any
+    own_set: Any
+    own_observable: Any
 
 
-def _with(noise: Any, group: _Group) -> _Group:
-    return group if noise is None else (NoisyCircuitOp.of(group[0], noise), *group[1:])
+_Work: TypeAlias = tuple[EstimatorPub, np.ndarray[Any, Any], list[_Group]]
+"""A pub, its parameter sets, and what is to be run of it."""
 
 
-def _groups(pub: EstimatorPub) -> Iterable[_Group]:
+def _groups(pub: EstimatorPub, noise: Any) -> Iterable[_Group]:
     """Few ops for all wanted pairs of parameter set and observable, none of which computes a state twice."""
-    sets, observables = np.broadcast_arrays(
-        np.arange(pub.parameter_values.size).reshape(pub.parameter_values.shape),
-        np.arange(pub.observables.size).reshape(pub.observables.shape),
-    )
-    sets, observables = sets.reshape(-1), observables.reshape(-1)
+    sets, observables = _pairs(pub.parameter_values.shape, pub.observables.shape)
     if not len(sets):
         return
-    # Sums of Paulis; projectors (0, 1, +, -, r, l) are written out.
-    sparse = pub.observables.ravel().sparse_observables_array()
-    known = [SparsePauliOp.from_sparse_observable(sparse[index]) for index in range(len(sparse))]
-    all_sets, all_observables = np.unique(sets), np.unique(observables)
-    if len(all_sets) * len(all_observables) <= WASTE * len(sets):
-        yield _group(pub, known, np.arange(len(sets)), sets, observables)
+    if pub.parameter_values.size * pub.observables.size <= WASTE * len(sets):
+        yield _Group(_op(pub, None, noise), slice(None), slice(None), sets, observables)
         return
     asked: dict[tuple[int, ...], list[int]] = {}
-    for one in all_sets.tolist():
+    for one in range(pub.parameter_values.size):
         asked.setdefault(tuple(np.unique(observables[sets == one]).tolist()), []).append(one)
-    for members in asked.values():
+    for wanted, members in asked.items():
         places = np.flatnonzero(np.isin(sets, members))
-        yield _group(pub, known, places, sets[places], observables[places])
+        own_set = np.searchsorted(members, sets[places])
+        own_observable = np.searchsorted(wanted, observables[places])
+        yield _Group(_op(pub, wanted, noise), members, places, own_set, own_observable)
 
 
-def _group(pub: EstimatorPub, known: list[SparsePauliOp], places: Any, sets: Any, observables: Any) -> _Group:
-    own_sets, set_numbers = np.unique(sets, return_inverse=True)
-    own_observables, observable_numbers = np.unique(observables, return_inverse=True)
-    op = CircuitOp.from_circuit(pub.circuit, observables=[known[i] for i in own_observables.tolist()])
-    return op, own_sets, places, set_numbers, observable_numbers
+@lru_cache(maxsize=64)
+def _pairs(sets: tuple[int, ...], observables: tuple[int, ...]) -> tuple[Any, Any]:
+    """The number of the parameter set and of the observable at each place of their broadcast, flat."""
+    left, right = (np.arange(math.prod(shape)).reshape(shape) for shape in (sets, observables))
+    left, right = np.broadcast_arrays(left, right)
+    return left.reshape(-1), right.reshape(-1)
+
+
+def _op(pub: EstimatorPub, wanted: tuple[int, ...] | None, noise: Any) -> CircuitOp:
+    """The circuit with some or all of the pub's observables, understood once."""
+    flat = pub.observables
+    notes, key = notes_on(pub.circuit), ("expectations", id(flat), wanted)
+    if key not in notes or notes[key][0] is not flat:
+        # Sums of Paulis; projectors (0, 1, +, -, r, l) are written out.
+        sparse = flat.ravel().sparse_observables_array()
+        places = range(len(sparse)) if wanted is None else wanted
+        terms = [SparsePauliOp.from_sparse_observable(sparse[index]) for index in places]
+        notes[key] = flat, CircuitOp.from_circuit(pub.circuit, observables=terms)
+    op: CircuitOp = notes[key][1]
+    return op if noise is None else NoisyCircuitOp.of(op, noise)

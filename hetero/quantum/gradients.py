@@ -1,29 +1,44 @@
-"""Expectation values with their derivatives by every parameter, exact, as one batch of parameter sets.
+"""Expectation values with their derivatives by every parameter, exact: by the adjoint method or by parameter shift.
 
-The parameter-shift rule: of a gate exp(-i theta P / 2), P**2 = 1, the derivative of any expectation value is half the
-difference of its values at theta + pi/2 and theta - pi/2 (Schuld et al., Physical Review A 99, 032331, 2019,
-doi:10.1103/PhysRevA.99.032331). Every gate that has a parameter is shifted by itself, and the chain rule joins what
-shares one: so a parameter may occur in many gates and in any differentiable expression.
+The adjoint method goes through the circuit once forward and once back for each observable, however many parameters
+there are (see backends/statevector_adjoint.py); it needs state vectors.
+
+The parameter-shift rule needs nothing but expectation values, of any simulator: of a gate exp(-i theta P / 2), with
+P**2 = 1, the derivative of any expectation value is half the difference of its values at theta + pi/2 and theta - pi/2
+(Schuld et al., Physical Review A 99, 032331, 2019, doi:10.1103/PhysRevA.99.032331). Every gate that has a parameter is
+shifted by itself, and the chain rule joins what shares one: so a parameter may occur in many gates and in any
+differentiable expression.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Parameter, ParameterExpression
 
+from hetero.device import DeviceInfo, Variant
+from hetero.errors import ArgumentError, InfeasibleError
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_gradient import CircuitGradientOp
 from hetero.planning.selection import Selection
 from hetero.quantum.running import answer
-from hetero.quantum.ways import machine_for
+from hetero.quantum.ways import machine_for, widest
+from hetero.quantum.workers import run_on
+from hetero.values import specs_of
 
 __all__ = ["Differentiable"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+
+Method: TypeAlias = Literal["auto", "adjoint", "shift"]
+
+ADJOINT_COST = 4.0
+"""What one pass forward and back takes, in simulations forward: two states go back, and are multiplied on the way."""
 
 _SHIFTED = ("rx", "ry", "rz", "p", "rxx", "ryy", "rzz", "rzx")
 """Gates that obey the rule (p is rz but for a phase); all others that have parameters are translated to these."""
@@ -52,28 +67,85 @@ class Differentiable:
         self.op = CircuitOp.from_circuit(circuit, observables=list(observables))
         self.parameters = tuple(self.op.circuit.parameters)
         """In the order of the columns of parameter sets."""
-        spread, angles = _one_parameter_a_gate(self.op.unitary)
-        self._angles = _Angles.of(angles, self.parameters)
-        self._spread = CircuitOp.from_circuit(
-            spread, observables=list(self.op.observables), name=self.op.name
-        )
         self._machine = machine_for(Selection())
         self._rng = np.random.default_rng()
+        self._adjoint = CircuitGradientOp.of(self.op)
 
     def values(self, sets: Any) -> Array:
         """Expectation values (sets, observables) of parameter sets (sets, parameters), in radians."""
         return self._run(self.op, self._rows(sets))
 
-    def values_and_jacobian(self, sets: Any) -> tuple[Array, Array]:
-        """The values, and their derivatives (sets, observables, parameters): 1 + 2 x gates sets in one batch each."""
+    def gradient(self, sets: Any, weights: Any, method: Method = "auto") -> tuple[Array, Array]:
+        """The values, and the derivatives (sets, parameters) of their sum over observables, each times its weight
+        ``weights`` (sets, observables). What backpropagation asks for.
+
+        Raises:
+            InfeasibleError: ``method="adjoint"`` where no device offers it: more qubits than its state vectors have.
+        """
         rows = self._rows(sets)
-        angles = self._angles.values(rows)
+        pull = np.reshape(np.asarray(weights, np.float64), (len(rows), len(self.op.observables)))
+        if self._by_adjoint(rows, 1, method):
+            return self._walked_back(rows, pull)
+        values, jacobian = self._shifted(rows)
+        return values, np.einsum("so,sop->sp", pull, jacobian)
+
+    def values_and_jacobian(self, sets: Any, method: Method = "auto") -> tuple[Array, Array]:
+        """The values, and their derivatives (sets, observables, parameters).
+
+        Raises:
+            InfeasibleError: as for `gradient`.
+        """
+        rows, count = self._rows(sets), len(self.op.observables)
+        if not self._by_adjoint(rows, count, method):
+            return self._shifted(rows)
+        every = np.tile(np.eye(count), (len(rows), 1))
+        values, slopes = self._walked_back(np.repeat(rows, count, axis=0), every)
+        return values[::count], slopes.reshape(len(rows), count, -1)
+
+    def _by_adjoint(self, rows: Array, passes: int, method: Method) -> bool:
+        """Whether to go by the adjoint method: where it is offered and takes fewer simulations."""
+        if method not in ("auto", "adjoint", "shift"):
+            raise ArgumentError(f"method={method!r}: expected 'auto', 'adjoint' or 'shift'")
+        if method == "shift" or not self.parameters:
+            return False
+        try:
+            self._offer(rows)
+        except InfeasibleError as error:
+            if method == "adjoint":
+                raise InfeasibleError(f"{error}; use method='shift'") from error
+            return False
+        return method == "adjoint" or ADJOINT_COST * passes <= 1 + 2 * len(self._gates.offset)
+
+    def _offer(self, rows: Array) -> tuple[DeviceInfo, Variant]:
+        return widest(self._adjoint, specs_of([rows]), self._machine)
+
+    def _walked_back(self, rows: Array, weights: Array) -> tuple[Array, Array]:
+        values, slopes = run_on(self._adjoint, *self._offer(rows), [rows, weights])
+        return values, slopes
+
+    def _shifted(self, rows: Array) -> tuple[Array, Array]:
+        """1 + 2 x gates sets of angles in one batch."""
+        angles = self._gates.values(rows)
         count = angles.shape[1]
         shifts = np.concatenate([np.zeros((1, count)), np.eye(count), -np.eye(count)]) * (np.pi / 2)
         batch = (angles[:, None, :] + shifts).reshape(-1, count)
         found = self._run(self._spread, batch).reshape(len(rows), len(shifts), -1)
         by_gate = (found[:, 1 : count + 1] - found[:, count + 1 :]) / 2
-        return found[:, 0], np.einsum("sko,skp->sop", by_gate, self._angles.slopes(rows))
+        return found[:, 0], np.einsum("sko,skp->sop", by_gate, self._gates.slopes(rows))
+
+    @cached_property
+    def _parts(self) -> tuple[CircuitOp, _Angles]:
+        spread, angles = _one_parameter_a_gate(self.op.unitary)
+        op = CircuitOp.from_circuit(spread, observables=list(self.op.observables), name=self.op.name)
+        return op, _Angles.of(angles, self.parameters)
+
+    @property
+    def _spread(self) -> CircuitOp:
+        return self._parts[0]
+
+    @property
+    def _gates(self) -> _Angles:
+        return self._parts[1]
 
     def _rows(self, sets: Any) -> Array:
         shape = np.shape(sets)

@@ -11,6 +11,8 @@ from typing import Generic, NamedTuple, TypeVar
 from qiskit.primitives import BasePrimitiveJob, PrimitiveResult, PubResult
 from qiskit.providers import JobStatus
 
+from hetero.quantum.threads import begin
+
 __all__ = ["Job", "Progress"]
 
 PubT = TypeVar("PubT")
@@ -24,7 +26,7 @@ class Progress(NamedTuple):
 
 
 class Job(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus], Generic[PubT]):  # type: ignore[misc]  # qiskit ships no types
-    """Runs the pubs one after the other in a thread of its own, begun when the job is made.
+    """Runs the pubs one after the other in a thread, begun when the job is made.
 
     Raises (from ``result``):
         CancelledError: it was cancelled before it ended.
@@ -40,7 +42,7 @@ class Job(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus], Generic[PubT]
         self._cancel = threading.Event()
         self._future: Future[PrimitiveResult[PubResult]] = Future()
         self._future.set_running_or_notify_cancel()
-        threading.Thread(target=self._run, name=f"hetero job {self.job_id()}", daemon=True).start()
+        begin(self._run)
 
     def result(self, timeout: float | None = None) -> PrimitiveResult[PubResult]:
         """Wait for the result, at most so many seconds.

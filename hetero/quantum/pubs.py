@@ -11,6 +11,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from hetero.errors import ArgumentError, ModelError
+from hetero.quantum.memory import observables_array
 
 __all__ = ["estimator_pubs", "rows_of", "sampler_pubs", "seed_of"]
 
@@ -45,6 +46,8 @@ def estimator_pubs(pubs: Iterable[Any], precision: float) -> list[EstimatorPub]:
     found = []
     for index, given in enumerate(_listed(pubs)):
         _require_values(index, given, values_at=2)
+        if isinstance(given, tuple) and len(given) > 1:
+            given = (given[0], observables_array(given[1]), *given[2:])
         pub = EstimatorPub.coerce(given, precision)
         _require_precision(f"pub {index}: precision", pub.precision)
         found.append(pub)
@@ -57,13 +60,13 @@ def rows_of(pub: SamplerPub | EstimatorPub) -> np.ndarray[Any, Any]:
     Raises:
         ArgumentError: an angle is not a finite number.
     """
-    values = pub.parameter_values
-    table = (
-        values.as_array(pub.circuit.parameters)
-        if pub.circuit.num_parameters
-        else np.zeros((*values.shape, 0))
-    )
-    rows = np.asarray(table, np.float64).reshape(values.size, pub.circuit.num_parameters)
+    values, width = pub.parameter_values, pub.circuit.num_parameters
+    table = np.zeros((*values.shape, 0))
+    if width:
+        names = tuple(parameter.name for parameter in pub.circuit.parameters)
+        # As pubs mostly come: one array in the circuit's own order. Qiskit's `as_array` sorts it all the same.
+        table = values.data[names] if names in values.data else values.as_array(pub.circuit.parameters)
+    rows = np.asarray(table, np.float64).reshape(values.size, width)
     if not np.isfinite(rows).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(rows))[0])
         name = pub.circuit.parameters[column].name

@@ -17,7 +17,7 @@ __all__ = ["expectations"]
 def expectations(circuit: Differentiable, angles: torch.Tensor) -> torch.Tensor:
     """Expectation values (..., observables) of angles (..., parameters), differentiable once.
 
-    Where a gradient is needed, values and derivatives are computed in one batch in the forward pass.
+    The backward pass asks for one weighted gradient a set, so its cost does not grow with the observables.
     """
     flat = angles.reshape(-1, angles.shape[-1])
     found: torch.Tensor = _Expectations.apply(flat, circuit)  # type: ignore[no-untyped-call]
@@ -27,15 +27,17 @@ def expectations(circuit: Differentiable, angles: torch.Tensor) -> torch.Tensor:
 class _Expectations(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, angles: torch.Tensor, circuit: Differentiable) -> torch.Tensor:
-        rows = angles.detach().cpu().double().numpy()
-        if not angles.requires_grad:
-            return torch.as_tensor(circuit.values(rows)).to(angles)
-        values, jacobian = circuit.values_and_jacobian(rows)
-        ctx.save_for_backward(torch.as_tensor(jacobian).to(angles))
-        return torch.as_tensor(values).to(angles)
+        ctx.circuit = circuit
+        ctx.save_for_backward(angles)
+        return torch.as_tensor(circuit.values(_numbers(angles))).to(angles)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (jacobian,) = ctx.saved_tensors
-        return torch.einsum("so,sop->sp", gradients[0], jacobian), None
+        (angles,) = ctx.saved_tensors
+        _, slopes = ctx.circuit.gradient(_numbers(angles), _numbers(gradients[0]))
+        return torch.as_tensor(slopes).to(angles), None
+
+
+def _numbers(tensor: torch.Tensor) -> Any:
+    return tensor.detach().cpu().double().numpy()

@@ -17,7 +17,7 @@ from hetero.planning.selection import Selection
 from hetero.registry import open_here
 from hetero.values import Specs
 
-__all__ = ["Way", "Ways", "machine_for", "ways_of"]
+__all__ = ["Way", "Ways", "machine_for", "ways_of", "widest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,23 @@ def ways_of(op: CircuitOp, specs: Specs, machine: Machine, *, dry_run: bool = Tr
     told = forecasts(op, specs, found, dry_run=dry_run)
     ways, none = _fitting(found, told, machine)
     return Ways(tuple(ways), (*refused, *none))
+
+
+def widest(op: CircuitOp, specs: Specs, machine: Machine) -> tuple[DeviceInfo, Variant]:
+    """The first device that runs ops of this kind, and its variant of the most threads: where nothing is to be chosen.
+
+    Raises:
+        InfeasibleError: there is none; says why each one refuses.
+    """
+    reasons = []
+    for info in machine.devices:
+        if op.kind in info.kinds:
+            offers = _here(info).variants(op, specs)
+            if offers.variants:
+                return info, max(offers.variants, key=lambda variant: variant.threads)
+            reasons += [refusal.reason for refusal in offers.refusals]
+    why = "; ".join(reasons) or "none of the allowed devices runs such ops"
+    raise InfeasibleError(f"circuit {op.name!r}: nothing offers its {op.kind}: {why}")
 
 
 def _fitting(

@@ -11,7 +11,7 @@ from typing import Any
 
 from hetero.cost.circuit_laws import DIAGRAMS
 from hetero.cost.dry_run import warm_dry_run
-from hetero.device import Device, DeviceInfo, Executable
+from hetero.device import Device, DeviceInfo, Executable, Variant
 from hetero.errors import DeviceError, WorkerError
 from hetero.isolation import ProcessDevice
 from hetero.ops.base import Outputs
@@ -20,7 +20,7 @@ from hetero.quantum.ways import Way
 from hetero.registry import open_device
 from hetero.worker_process import WorkerProcess
 
-__all__ = ["Kept", "killable", "run", "warm"]
+__all__ = ["Kept", "killable", "run", "run_on", "warm"]
 
 MOST_KEPT = 32
 """Compiled circuits that stay: a variational loop runs few, over and over."""
@@ -31,21 +31,25 @@ class Kept:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[str, str, bool], tuple[Executable, threading.Lock]] = OrderedDict()
+        self._found: OrderedDict[tuple[str, str, str, bool], tuple[Executable, threading.Lock]] = (
+            OrderedDict()
+        )
 
-    def get(self, op: CircuitOp, way: Way, apart: bool) -> tuple[Executable, threading.Lock]:
+    def get(
+        self, op: CircuitOp, info: DeviceInfo, variant: Variant, apart: bool = False
+    ) -> tuple[Executable, threading.Lock]:
         """The executable, compiled if it is not there.
 
         Raises:
             DeviceError: the engine refused.
         """
-        key = (op.digest, str(way), apart)
+        key = (op.kind, op.digest, f"{info.name} {variant}", apart)
         with self._lock:
             if key in self._found:
                 self._found.move_to_end(key)
                 return self._found[key]
-        device = killable(way.info) if apart else open_device(way.info)
-        found = (device.compile(op, way.variant), threading.Lock())
+        device = killable(info) if apart else open_device(info)
+        found = (device.compile(op, variant), threading.Lock())
         with self._lock:
             self._found[key] = found
             old = [self._found.popitem(last=False)[1] for _ in range(len(self._found) - MOST_KEPT)]
@@ -66,13 +70,24 @@ def run(op: CircuitOp, way: Way, inputs: Sequence[Any], patience_s: float | None
         DeviceError: the engine failed.
     """
     apart = patience_s is not None
-    executable, busy = _kept.get(op, way, apart)
+    executable, busy = _kept.get(op, way.info, way.variant, apart)
     with busy:
         try:
             return executable.start(inputs).wait(patience_s)
         except WorkerError:
             again(way.info)
             raise
+
+
+def run_on(op: CircuitOp, info: DeviceInfo, variant: Variant, inputs: Sequence[Any]) -> Outputs:
+    """Compile and run on a device that needs no choosing.
+
+    Raises:
+        DeviceError: the engine failed.
+    """
+    executable, busy = _kept.get(op, info, variant)
+    with busy:
+        return executable.start(inputs).wait()
 
 
 @cache

@@ -9,9 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
-from hetero.errors import ArgumentError
+from hetero.device import Variant
+from hetero.errors import ArgumentError, InfeasibleError
+from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_gradient import CircuitGradientOp
 from hetero.quantum import Differentiable
 from hetero.quantum.torch_layer import expectations
+from hetero.registry import detect_machine, open_here
 
 from .random_circuits import circuits
 
@@ -49,6 +53,56 @@ def test_derivatives_are_those_of_the_values() -> None:
     assert values == pytest.approx(function.values(rows), abs=1e-12)
     assert jacobian.shape == (4, 2, 3)
     assert jacobian == pytest.approx(differences(function, rows), abs=1e-8)
+
+
+def test_both_methods_agree() -> None:
+    """The adjoint method and parameter shift: same values, Jacobian and weighted gradient."""
+    function = Differentiable(layered(), ["ZII", "XYZ", "IZX"])
+    rows = np.random.default_rng(0).normal(size=(11, 3))
+    weights = np.random.default_rng(1).normal(size=(11, 3))
+    values, jacobian = function.values_and_jacobian(rows, method="adjoint")
+    expected, shifted = function.values_and_jacobian(rows, method="shift")
+    assert values == pytest.approx(expected, abs=1e-12)
+    assert jacobian == pytest.approx(shifted, abs=1e-12)
+    for method in ("adjoint", "shift"):
+        found, slopes = function.gradient(rows, weights, method=method)
+        assert found == pytest.approx(expected, abs=1e-12)
+        assert slopes == pytest.approx(np.einsum("so,sop->sp", weights, shifted), abs=1e-12)
+
+
+def test_the_adjoint_op_agrees_with_its_reference() -> None:
+    """What the device computes is what slow central differences of exact state vectors say."""
+    op = CircuitGradientOp.of(CircuitOp.from_circuit(layered(), observables=["ZII", "YXZ"]))
+    rows = np.random.default_rng(2).normal(size=(3, 3))
+    weights = np.random.default_rng(3).normal(size=(3, 2))
+    device = open_here(detect_machine().device("cpu/statevector"))
+    executable = device.compile(op, Variant("fp64", 1))
+    for found, expected in zip(
+        executable.start([rows, weights]).wait(), op.load()(rows, weights), strict=True
+    ):
+        assert found == pytest.approx(expected, abs=1e-8)
+
+
+def test_more_qubits_than_state_vectors_have_are_shifted() -> None:
+    """Seventeen qubits: the adjoint method is told to be missing when asked for, and done without otherwise."""
+    circuit = QuantumCircuit(17)
+    for qubit in range(16):
+        circuit.cx(qubit, qubit + 1)
+    circuit.rx(ParameterVector("x", 1)[0], 0)
+    function = Differentiable(circuit, ["I" * 16 + "Z"])
+    assert function.values_and_jacobian([[0.3]])[1] == pytest.approx(-np.sin(0.3))
+    with pytest.raises(InfeasibleError, match="has 17; use method='shift'"):
+        function.values_and_jacobian([[0.3]], method="adjoint")
+    with pytest.raises(ArgumentError, match="expected 'auto', 'adjoint' or 'shift'"):
+        function.gradient([[0.3]], [[1.0]], method="backprop")  # type: ignore[arg-type]
+
+
+def test_counts_have_no_derivative() -> None:
+    """Shots are refused by name."""
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+    with pytest.raises(ArgumentError, match="counts have no derivative"):
+        CircuitGradientOp.of(CircuitOp.from_circuit(circuit, shots=1))
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
