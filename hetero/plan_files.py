@@ -21,7 +21,8 @@ from hetero.machine import Machine
 from hetero.ops.map import MapOp
 from hetero.planning.evidence import Evidence
 from hetero.planning.selection import Selection
-from hetero.plans import CONTROL, Choice, Considered, Plan, Request
+from hetero.planning.micro_batches import require_joinable
+from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request
 from hetero.registry import detect_machine
 from hetero.schedule.problem import Problem
 from hetero.schedule.schedule import Objective, Placement, Schedule
@@ -109,6 +110,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "notes": list(plan.notes),
     }
 
+        "micro_batches": {path: [m.requests, m.wait_s] for path, m in plan.micro_batches.items()},
 
 def _choice(choice: Choice) -> list[Any]:
     return [choice.device, choice.variant.to_dict()]
@@ -157,6 +159,10 @@ def _require_complete(plan: Plan) -> None:
         choice = plan.choices[path]
         inside = bool(node.op.subgraphs)
         known = (
+        micro_batches={
+            path: MicroBatch(*found)
+            for path, found in convert(data.get("micro_batches", {}), dict[str, tuple[int, float]]).items()
+        },
             choice.device == CONTROL if inside else node.op.kind in plan.machine.device(choice.device).kinds
         )
         counts = [choice.variant.threads, _lanes(choice) if isinstance(node.op, MapOp) else 1]
@@ -174,6 +180,8 @@ def _require_complete(plan: Plan) -> None:
         )
 
 
+    for path in plan.micro_batches:
+        require_joinable(plan, path)
 def _lanes(choice: Choice) -> int:
     return convert(choice.variant.settings.get("lanes", 1), int)
 

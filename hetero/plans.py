@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from hetero.arguments import Errors
 from hetero.cost.estimate import Estimate
 from hetero.device import Variant
 from hetero.events import Event
+from hetero.errors import ArgumentError
 from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from hetero.planning.selection import Selection
     from hetero.run.session import Session
 
-__all__ = ["CONTROL", "Choice", "Considered", "Plan", "Request", "Within"]
+__all__ = ["CONTROL", "Choice", "Considered", "MicroBatch", "Plan", "Request", "Within"]
 
 CONTROL = "control"
 """The device of maps and branches: the program itself, which runs their items and sides."""
@@ -61,6 +63,30 @@ class Considered:
 
 
 @dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Calls of one node by several requests, made as one call.
+
+    At most ``requests`` of them; the first one waits at most ``wait_s`` for others that are under way.
+
+    Raises:
+        ArgumentError: there is nothing to run together, or the wait is no time.
+    """
+
+    requests: int
+    wait_s: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.requests, bool) or not isinstance(self.requests, int) or self.requests < 2:
+            raise ArgumentError(f"requests={self.requests!r}: expected a number of requests >= 2")
+        if (
+            isinstance(self.wait_s, bool)
+            or not isinstance(self.wait_s, int | float)
+            or not 0 <= self.wait_s < inf
+        ):
+            raise ArgumentError(f"wait_s={self.wait_s!r}: expected a number of seconds >= 0")
+
+
 class Request:
     """What was asked of the planner."""
 
@@ -90,6 +116,8 @@ class Plan:
     cluster: str | None = None
     """The address of the Ray cluster that it runs on; None is this machine."""
     samples: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
+    micro_batches: Mapping[str, MicroBatch] = field(default_factory=dict)
+    """The nodes that are run for several requests at once."""
     """The samples it was planned on, kept in this process for planning again; never saved."""
     _open: _Opened = field(default_factory=lambda: _Opened(), repr=False)
 
@@ -181,6 +209,27 @@ class Plan:
 
     def on_ray(self, address: str | None = None, *, labels: Mapping[str, str] | None = None) -> Plan:
         """The same pipeline planned again for a Ray cluster, with the same face; for its nodes with these labels only.
+
+    def micro_batched(
+        self, requests: int = 8, wait_s: float = 0.002, nodes: Iterable[str] | None = None
+    ) -> Plan:
+        """The same plan with nodes that are run for several requests at once, where that pays on this machine.
+
+        For many callers at a time, by ``submit``, ``stream`` or from several threads. Each node is run on the plan's
+        sample, alone and for ``requests`` requests at once: it is taken where that takes less time a request and gives
+        each the same answer, within the plan's error limit. The notes of the plan say which were taken, and why not.
+
+        Args:
+            requests: how many requests at most go together.
+            wait_s: how long the first one waits for others that are under way; a caller who is alone never waits.
+            nodes: which ones to try; without it those whose model has a first axis of any size.
+
+        Raises:
+            ArgumentError: the plan has no sample (it was loaded from a file), or a node cannot be run so.
+        """
+        from hetero.planning.micro_batches import with_micro_batches
+
+        return with_micro_batches(self, MicroBatch(requests, wait_s), None if nodes is None else tuple(nodes))
 
         A cluster that has grown or shrunk is used as it is then: a plan on a cluster has ``on_ray`` too.
         """

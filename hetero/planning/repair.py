@@ -48,7 +48,16 @@ def repair(plan: Plan, lost: Set[str], budget_s: float = SOLVE_S) -> Plan:
         request = Request(plan.objective, kept, plan.request.selection)
         found = settle(plan.graph, machine, request, setting, None, budget_s)
         found = replace(found, request=plan.request, notes=(f"without {_names(lost)}: {error}", *found.notes))
-    return replace(found, samples=plan.samples, notes=(f"planned without {_names(lost)}", *found.notes))
+    # A node that stays where it is was measured there for several requests at once.
+    micro_batches = {
+        path: batch for path, batch in plan.micro_batches.items() if found.choices[path] == plan.choices[path]
+    }
+    return replace(
+        found,
+        samples=plan.samples,
+        notes=(f"planned without {_names(lost)}", *found.notes),
+        micro_batches=micro_batches,
+    )
 
 
 def _without(option: Considered, lost: Set[str]) -> Considered:

@@ -46,7 +46,13 @@ def compile_program(plan: Plan) -> Program:
         writer.add(plan.graph[interval.name])
     output = writer.output()
     steps = [
-        Step(interval.name, seats[interval.name], interval.cores, tuple(writer.written[interval.name]))
+        Step(
+            interval.name,
+            seats[interval.name],
+            interval.cores,
+            tuple(writer.written[interval.name]),
+            plan.micro_batches.get(interval.name),
+        )
         for interval in intervals
     ]
     stages, finish, readers = cut(plan.graph.name, steps, writer.inputs, output)
@@ -55,7 +61,8 @@ def compile_program(plan: Plan) -> Program:
         inputs=writer.inputs,
         input_readers=tuple(readers.get(slot, 0) for slot in writer.inputs),
         builds=builds.finished(),
-        straight=None if overlapping(intervals) else writer.block(output),
+        # Requests that are to meet at a node cannot run in their callers' threads.
+        straight=None if overlapping(intervals) or plan.micro_batches else writer.block(output),
         stages=stages,
         finish=finish,
         slots=builds.slots,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from hetero.run.dispatch import Job
 
-__all__ = ["Done", "Flight", "Landing", "Solo"]
+__all__ = ["Done", "Expected", "Flight", "Landing", "Solo"]
 
 Done: TypeAlias = Callable[[Any, BaseException | None], None]
 """Told once how a request ended: its result, or its error."""
@@ -103,6 +103,24 @@ class Flight(Landing):
     def let_go(self) -> None:
         super().let_go()
         self.frame = []
+
+
+class Expected(Flight):
+    """A flight that others may wait for, to do something together. Who expects it is told when it is over."""
+
+    __slots__ = ("_by",)
+
+    def __init__(
+        self, frame: list[Any], waiting: Sequence[int], done: Done, by: Sequence[Callable[[Flight], None]]
+    ) -> None:
+        super().__init__(frame, waiting, done)
+        self._by = by
+
+    def let_go(self) -> None:
+        super().let_go()
+        by, self._by = self._by, ()
+        for forget in by:
+            forget(self)
 
 
 def _nobody(result: Any, error: BaseException | None) -> None:

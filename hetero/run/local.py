@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -16,12 +16,14 @@ from hetero.events import Event
 from hetero.latch import Latch
 from hetero.machine import Machine
 from hetero.registry import open_device
+from hetero.run.alarms import Alarms
 from hetero.run.codegen import Function
 from hetero.run.dispatch import Dispatcher
 from hetero.run.executor import AtWork, Launched
-from hetero.run.flight import Done, Flight, Landing, Solo
+from hetero.run.flight import Done, Expected, Flight, Landing, Solo
+from hetero.run.gatherer import Gatherer
 from hetero.run.lazy import lazy_program
-from hetero.run.program import Program, Stage
+from hetero.run.program import Program, Stage, Together
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
 from hetero.run.watchdog import stage_patience_s
@@ -39,6 +41,7 @@ class _Runnable:
     index: int
     cores: int
     successors: tuple[int, ...]
+    gatherer: Gatherer | None = None
 
 
 class LocalExecutor:
@@ -62,7 +65,9 @@ class LocalExecutor:
         self._workshop = workshop or Workshop(program.stages, program.builds, machine, open_device)
         self._straight = self._workshop.function(program.straight) if program.straight else None
         self._finish = self._workshop.function(program.finish)
+        self._alarms = Alarms()
         self._stages = self._prepare(program.stages)
+        self._gatherers = [stage.gatherer for stage in self._stages if stage.gatherer is not None]
         self._waiting = tuple(len(stage.waits_for) for stage in program.stages)
         self._first = tuple(stage.index for stage in program.stages if not stage.waits_for)
         self._patience_s = tuple(stage_patience_s(program, stage) for stage in program.stages)
@@ -81,8 +86,23 @@ class LocalExecutor:
                 stage.index,
                 stage.cores,
                 tuple(followers.get(stage.index, ())),
+                None if stage.together is None else self._gatherer(stage, stage.together),
             )
             for stage in stages
+        )
+
+    def _gatherer(self, stage: Stage, together: Together) -> Gatherer:
+        shop, call = self._workshop, together.call
+        return Gatherer(
+            together,
+            shop.function(together.take),
+            shop.run(call),
+            shop.function(together.give),
+            (shop.dispatcher(stage.lane.processor), stage.cores, stage.index),
+            self._alarms,
+            shop.note(call.path, stage.lane),
+            partial(shop.explained, default=call.path),
+            self._left_together,
         )
 
     def run(self, values: Sequence[Any]) -> Any:
@@ -149,7 +169,12 @@ class LocalExecutor:
         frame: list[Any] = [None] * self.program.slots
         for slot, readers, value in zip(self.program.inputs, self.program.input_readers, values, strict=True):
             frame[slot] = [value] * readers
-        return Flight(frame, self._waiting, done)
+        if not self._gatherers:
+            return Flight(frame, self._waiting, done)
+        flight = Expected(frame, self._waiting, done, [gatherer.forget for gatherer in self._gatherers])
+        for gatherer in self._gatherers:
+            gatherer.expect(flight)
+        return flight
 
     def _help(self, flight: Flight) -> None:
         """Start a request whose caller will wait for it: where there are cores for it now, the caller runs one of the
@@ -158,7 +183,7 @@ class LocalExecutor:
         for index in others:
             self._put(flight, index)
         stage = self._stages[own]
-        if stage.dispatcher.take(stage.cores):
+        if stage.gatherer is None and stage.dispatcher.take(stage.cores):
             try:
                 self._advance(flight, own)
             finally:
@@ -186,6 +211,9 @@ class LocalExecutor:
 
     def _put(self, flight: Flight, index: int) -> None:
         stage = self._stages[index]
+        if stage.gatherer is not None:
+            stage.gatherer.add(flight)
+            return
         flight.jobs.append(stage.dispatcher.put(partial(self._advance, flight, index), stage.cores))
 
     def _advance(self, flight: Flight, index: int) -> None:
@@ -204,7 +232,11 @@ class LocalExecutor:
 
     @staticmethod
     def _may_follow(stage: _Runnable, following: _Runnable) -> bool:
-        return stage.dispatcher is following.dispatcher and stage.cores == following.cores
+        return (
+            stage.dispatcher is following.dispatcher
+            and stage.cores == following.cores
+            and following.gatherer is None
+        )
 
     def _step(self, flight: Flight, stage: _Runnable) -> Sequence[int]:
         """Run one stage of a request, and answer the request after its last stage; the stages that may now start."""
@@ -214,9 +246,7 @@ class LocalExecutor:
         self._at_work.append(None)
         try:
             stage.function(flight.frame)
-            following = flight.arrived(stage.successors)
-            if following is None:
-                flight.end(self._finish(flight.frame), None)
+            return self._passed(flight, stage)
         except BaseException as error:  # whatever a node raises belongs to its caller, not to this thread
             if not flight.over:  # else the request was cancelled under this stage, and nobody asks
                 flight.end(None, self._chained(error))
@@ -224,7 +254,24 @@ class LocalExecutor:
         finally:
             self._at_work.pop()
             del flight.inside[stage.index]
+
+    def _passed(self, flight: Flight, stage: _Runnable) -> Sequence[int]:
+        """A stage of a request has ended; the stages that may now start."""
+        following = flight.arrived(stage.successors)
+        if following is None:
+            flight.end(self._finish(flight.frame), None)
         return following or ()
+
+    def _left_together(self, flight: Flight, index: int, error: BaseException | None) -> None:
+        """A stage that a request had made together with others has ended for it."""
+        try:
+            if error is not None:
+                flight.end(None, error)
+                return
+            for following in self._passed(flight, self._stages[index]):
+                self._put(flight, following)
+        except Exception as unforeseen:  # it must not become that of the others
+            flight.end(None, self._chained(unforeseen))
 
     @property
     def busy(self) -> bool:
@@ -260,7 +307,13 @@ class LocalExecutor:
         self._workshop.tracing = on
 
     def stats(self) -> dict[str, NodeStats]:
-        return self._workshop.stats()
+        found = self._workshop.stats()
+        for stage, runnable in zip(self.program.stages, self._stages, strict=True):
+            if runnable.gatherer is not None and stage.together is not None:
+                path = stage.together.call.path
+                if path in found:
+                    found[path] = replace(found[path], requests_a_call=runnable.gatherer.requests_a_call)
+        return found
 
     def spans(self, *, take: bool = False) -> list[Span]:
         return self._workshop.spans(take=take)
@@ -269,4 +322,5 @@ class LocalExecutor:
         return self._workshop.events()
 
     def close(self) -> None:
+        self._alarms.close()
         self._workshop.close()

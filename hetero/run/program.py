@@ -38,6 +38,7 @@ __all__ = [
     "Slot",
     "Stage",
     "Take",
+    "Together",
     "Tree",
     "blocks",
     "calls",
@@ -194,14 +195,33 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """How the requests that wait for a stage of one call have it made once for all of them.
+
+    ``take`` gives the call's arguments from a request's frame; ``give`` sends on what it finds in the frame at the
+    call's output slots. At most ``requests`` go together, and the first one waits at most ``wait_s`` for the others.
+    """
+
+    take: Block
+    call: Call
+    give: Block
+    requests: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
-    """A block that holds ``cores`` of its lane's processor while it runs, after the stages ``waits_for``."""
+    """A block that holds ``cores`` of its lane's processor while it runs, after the stages ``waits_for``.
+
+    Requests may share what it does ``together``; an executor that knows nothing of that runs the block for each.
+    """
 
     index: int
     lane: Lane
     cores: int
     block: Block
     waits_for: tuple[int, ...]
+    together: Together | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hetero.plans import MicroBatch
 from hetero.run.lanes import Seat
 from hetero.run.liveness import reads, with_frees, writes
-from hetero.run.program import Block, Instruction, Recv, Send, Slot, Stage, Tree, slots_of
+from hetero.run.program import (
+    Block,
+    Call,
+    Gather,
+    Instruction,
+    Recv,
+    Send,
+    Slot,
+    Stage,
+    Together,
+    Tree,
+    slots_of,
+)
 
 __all__ = ["Step", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A task of the schedule with its instructions; ``cores`` is 0 for a task of zero seconds."""
+    """A task of the schedule with its instructions; ``cores`` is 0 for a task of zero seconds. One with a
+    ``micro_batch`` is a stage by itself."""
 
     task: str
     seat: Seat
     cores: int
     body: tuple[Instruction, ...]
+    micro_batch: MicroBatch | None = None
 
 
 def cut(
@@ -39,9 +54,10 @@ def cut(
         for slot in slots:
             readers[slot] = readers.get(slot, 0) + 1
     stages = tuple(
-        Stage(i, group[0].seat.lanes[0], max(step.cores for step in group), block, waits[i])
+        Stage(i, group[0].seat.lanes[0], max(step.cores for step in group), block, waits[i], together)
         for i, group in enumerate(groups)
         for block in [_block(f"{name}, stage {i}", group, taken[i], readers)]
+        for together in [_together(block.name, group[0], taken[i], readers)]
     )
     received: tuple[Instruction, ...] = tuple(Recv(slot) for slot in result)
     return stages, Block(f"{name}, result", (), received, output, framed=True), readers
@@ -54,6 +70,22 @@ def _block(name: str, group: Sequence[Step], taken: Sequence[Slot], readers: Map
     made = [slot for step in group for instruction in step.body for slot in writes(instruction)]
     body += [Send(slot, readers[slot]) for slot in made if slot in readers]
     return Block(name, (), with_frees(body, (), frozenset()), None, framed=True)
+
+
+def _together(name: str, step: Step, taken: Sequence[Slot], readers: Mapping[Slot, int]) -> Together | None:
+    """The work of a step that is a stage by itself, cut around its call."""
+    if step.micro_batch is None:
+        return None
+    (at,) = (i for i, item in enumerate(step.body) if isinstance(item, Call))
+    call = step.body[at]
+    assert isinstance(call, Call)
+    before = [*map(Recv, taken), *step.body[:at]]
+    args = Gather("tuple", call.args)
+    take = Block(f"{name}, take", (), with_frees(before, (), set(slots_of(args))), args, framed=True)
+    after: list[Instruction] = [*map(Recv, call.outputs), *step.body[at + 1 :]]
+    after += [Send(slot, readers[slot]) for item in step.body for slot in writes(item) if slot in readers]
+    give = Block(f"{name}, give", (), with_frees(after, (), frozenset()), None, framed=True)
+    return Together(take, call, give, step.micro_batch.requests, step.micro_batch.wait_s)
 
 
 def _taken(group: Sequence[Step]) -> tuple[Slot, ...]:
@@ -79,7 +111,7 @@ def _grouped(steps: Sequence[Step]) -> tuple[list[list[Step]], list[tuple[int, .
         here = step.seat.lanes[0]
         current = open_group.get(here)
         crosses = any(lane[source] != here for source in before[step.task])
-        if current is None or crosses or not _same_width(groups[current], step):
+        if current is None or crosses or not _may_join(groups[current], step):
             open_group[here] = current = len(groups)
             groups.append([])
         groups[current].append(step)
@@ -93,8 +125,10 @@ def _grouped(steps: Sequence[Step]) -> tuple[list[list[Step]], list[tuple[int, .
     return groups, waits
 
 
-def _same_width(group: Sequence[Step], step: Step) -> bool:
+def _may_join(group: Sequence[Step], step: Step) -> bool:
     """Whether a step holds what its group holds; a task of zero seconds holds nothing and fits everywhere."""
+    if step.micro_batch is not None or group[0].micro_batch is not None:
+        return False
     widths = {s.cores for s in (*group, step)} - {0}
     return len(widths) <= 1
 

@@ -46,6 +46,8 @@ class NodeStats:
     p99_s: float
     nbytes: int = 0
     predicted_s: float | None = None
+    requests_a_call: float = 1.0
+    """More than 1 where several requests had it made together."""
 
 
 class BlockTimes:

@@ -18,7 +18,7 @@ from hetero.run.dispatch import Dispatcher
 from hetero.run.lazy import lazily_generated, lazily_mapped
 from hetero.run.opened import Gate, Mover, Opened
 from hetero.run.parts import run_parts
-from hetero.run.program import Block, Build, Call, Map, Move, Stage, calls
+from hetero.run.program import Block, Build, Call, Lane, Map, Move, Stage, calls
 from hetero.run.retry import device_failure
 from hetero.run.sites import is_host
 from hetero.run.team import Team
@@ -63,6 +63,23 @@ class Workshop:
 
     def function(self, block: Block) -> Function:
         return self._book.function(block)
+
+    def run(self, call: Call) -> Function:
+        """What runs the executable of a call, as many at a time as its device takes."""
+        run, gate = self._binding.run(call)
+        if gate is None:
+            return run
+
+        def gated(*inputs: Any) -> Any:
+            with gate:
+                return run(*inputs)
+
+        return gated
+
+    def note(self, path: str, lane: Lane) -> Function:
+        """What takes the times of a node that is run outside of all blocks: ``(start, end)``."""
+        note: Function = self._recorder.block([path], str(lane))["note"]
+        return note
 
     def dispatcher(self, processor: str) -> Dispatcher:
         return self._dispatchers[processor]
