@@ -11,6 +11,7 @@ from hetero.graph import INPUT, Graph, Node, Ref, refs
 from hetero.machine import Machine, Processor
 from hetero.planning.control import Setting, control_options
 from hetero.planning.evidence import Evidence
+from hetero.planning.grid import on_grid
 from hetero.plans import CONTROL, Choice, Considered
 from hetero.schedule import problem as schedule
 from hetero.values import digest_of
@@ -70,7 +71,7 @@ def formulate(graph: Graph, machine: Machine, limits: schedule.Limits, setting: 
         limits=limits,
     )
     return Formulated(
-        problem,
+        on_grid(problem),
         meaning={name: tuple(way.inside for way in found) for name, found in ways.items()},
         considered={name: tuple(way.considered for way in found) for name, found in ways.items()},
     )

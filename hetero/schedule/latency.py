@@ -22,6 +22,7 @@ from hetero.schedule.list_scheduling import portfolio
 from hetero.schedule.load_bounds import load_bound
 from hetero.schedule.pooling import pooled
 from hetero.schedule.problem import Limits, Problem
+from hetero.schedule.small import is_small, shortest_small
 from hetero.schedule.ticks import time_ticks
 from hetero.schedule.tradeoff import tradeoff_bound
 
@@ -36,6 +37,11 @@ most problems, then a long one."""
 
 TRADEOFF_UP_TO_SIZE = 20_000
 """Options and edges up to which the linear program of chains and load together takes well under a second."""
+
+SMALL_NODES = 40_000
+NODES_PER_SECOND = 500_000
+NODES_PER_STEP = 500
+"""Of the branch and bound for small problems: some 40 ms, in which it is done or CP-SAT is better."""
 
 EXACT_UP_TO_SIZE = 6000
 """Beyond so many transfer constraints CP-SAT is still presolving when the budget ends."""
@@ -84,6 +90,8 @@ class _Solve:
         if self._done or (self._budget.left == 0 and self._valid):
             return
         self._bound_tradeoff()
+        if not self._done:
+            self._small(int(self._budget.left * NODES_PER_SECOND))
         turns: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
         if self._arrays.tasks >= SEARCH_FROM_TASKS:
             self._raise_bound(load_bound(self._arrays))
@@ -100,6 +108,8 @@ class _Solve:
             self._exact_steps(FIRST_ROUND_STEPS)
         if steps > 0 and not self._done:
             self._bound_tradeoff()
+        if steps > 0 and not self._done:
+            self._small(steps * NODES_PER_STEP)
         if steps > 0 and not self._done and self._arrays.tasks >= SEARCH_FROM_TASKS:
             self._raise_bound(load_bound(self._arrays))
         while steps > 0 and not self._done:
@@ -113,6 +123,23 @@ class _Solve:
     def _bound_tradeoff(self) -> None:
         if self._arrays.options + self._arrays.edges <= TRADEOFF_UP_TO_SIZE:
             self._raise_bound(tradeoff_bound(self._arrays, self._limits))
+
+    def _small(self, nodes: int) -> None:
+        if not is_small(self._arrays, self._limits):
+            return
+        horizon_s = worst_case(self._arrays) if self._best is None else self._best.makespan_s
+        outcome = shortest_small(
+            self._arrays,
+            self._limits,
+            incumbent=self._best if self._valid else None,
+            horizon_s=horizon_s,
+            bound_s=self._bound,
+            ticks=time_ticks(self._arrays, horizon_s),
+            most_nodes=min(nodes, SMALL_NODES),
+        )
+        self._keep(outcome.draft)
+        self._impossible = outcome.infeasible
+        self._raise_bound(outcome.bound)
 
     @property
     def _valid(self) -> bool:

@@ -15,6 +15,10 @@ from hetero.schedule.problem import Limits, Problem
 
 __all__ = ["smallest_sum"]
 
+FEW_TASKS = 24
+FEW_TASKS_S = 0.03
+"""For the shortest schedule among those of the least sum: a nicety, which few tasks are not kept waiting for."""
+
 
 def smallest_sum(
     problem: Problem, arrays: Arrays, limits: Limits, quantity: Floats, budget: Budget
@@ -23,10 +27,16 @@ def smallest_sum(
     cheapest, bound = _each_task_at_its_least(arrays, quantity)
     try:
         # Often nothing couples the tasks; then the least of each is the least of all.
-        draft, _ = shortest(problem, cheapest, limits, budget.part(0.4))
+        draft, _ = shortest(problem, cheapest, limits, _for_the_order(arrays, budget.part(0.4)))
     except InfeasibleError:
         return _coupled(problem, arrays, limits, quantity, bound, budget)
     return _in(arrays, cheapest, draft), bound
+
+
+def _for_the_order(arrays: Arrays, budget: Budget) -> Budget:
+    if arrays.tasks > FEW_TASKS or budget.steps is not None:
+        return budget
+    return Budget(min(budget.seconds, FEW_TASKS_S), None, budget.seed)
 
 
 def _each_task_at_its_least(arrays: Arrays, quantity: Floats) -> tuple[Arrays, float]:
@@ -64,7 +74,7 @@ def _coupled(
     chosen = arrays.only(np.isin(np.arange(arrays.options), draft.option))
     if limits.seconds is None:
         draft = fixed_options(arrays, draft.option.tolist(), draft.method)
-    shorter, _ = shortest(problem, chosen, Limits(), budget)
+    shorter, _ = shortest(problem, chosen, Limits(), _for_the_order(arrays, budget.part(1.0)))
     if shorter.makespan_s < draft.makespan_s:
         draft = _in(arrays, chosen, shorter)
     return draft, max(bound, outcome.bound)

@@ -17,7 +17,7 @@ inexact they are: a flow along edges that weighs durations, and prices of each p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,36 +25,61 @@ from hetero.schedule.arrays import Arrays, Floats
 from hetero.schedule.bounds import SAFETY
 from hetero.schedule.problem import Limits
 
-__all__ = ["tradeoff_bound"]
+__all__ = ["Multipliers", "Sums", "limited_sums", "multipliers", "tradeoff_bound"]
+
+Sums: TypeAlias = list[tuple[Floats, float]]
+"""By limited quantity: what each option takes of it, and the limit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Multipliers:
-    """The linear program's dual: flow on each edge and from each task to the end, the price of each processor's work
-    and of each limited quantity."""
+class Multipliers:
+    """Prices under which no schedule is shorter than what its tasks cannot but pay.
+
+    ``flow`` of each edge and ``ending`` of each task weigh chains, ``weight`` of each processor a second of one of its
+    cores; together, a second of makespan weighs 1. ``price`` is of each limited sum, in parts of its limit. ``toll`` is
+    what each option pays for its duration, its work and its part of the sums.
+    """
 
     flow: Floats
     ending: Floats
     weight: Floats
     price: Floats
+    toll: Floats
+
+    def bound_s(self, arrays: Arrays) -> float:
+        """Each task pays its least; what the limits allow is given back."""
+        paid = float(np.minimum.reduceat(self.toll, arrays.first[:-1]).sum())
+        return max(0.0, paid - float(self.price.sum()) * (1 + SLACK)) * SAFETY
+
+
+SLACK = 1e-9
+"""How far over a limit a schedule may be and still keep it."""
 
 
 def tradeoff_bound(arrays: Arrays, limits: Limits = Limits()) -> float:  # noqa: B008 - frozen
     """The bound in seconds; 0 where the linear program was not solved."""
+    found = multipliers(arrays, limits)
+    return 0.0 if found is None else found.bound_s(arrays)
+
+
+def limited_sums(arrays: Arrays, limits: Limits) -> Sums:
+    """The quantities that are limited, as sums over the chosen options."""
+    pairs = (
+        (arrays.joules, limits.joules),
+        (arrays.dollars, limits.dollars),
+        (arrays.error, limits.error),
+    )
+    return [(values, limit) for values, limit in pairs if limit is not None]
+
+
+def multipliers(arrays: Arrays, limits: Limits = Limits()) -> Multipliers | None:  # noqa: B008 - frozen
+    """The best multipliers; None where there are no tasks, or the linear program was not solved."""
     if arrays.tasks == 0:
-        return 0.0
+        return None
     leaving = _least_delays(arrays)
-    limited = [
-        (values, limit)
-        for values, limit in (
-            (arrays.joules, limits.joules),
-            (arrays.dollars, limits.dollars),
-            (arrays.error, limits.error),
-        )
-        if limit is not None
-    ]
-    found = _multipliers(arrays, leaving, limited)
-    return 0.0 if found is None else max(0.0, _value(arrays, leaving, limited, found)) * SAFETY
+    sums = limited_sums(arrays, limits)
+    dual = _dual(arrays, leaving, sums)
+    return None if dual is None else _repaired(arrays, leaving, sums, *dual)
 
 
 def _least_delays(arrays: Arrays) -> list[Floats]:
@@ -69,9 +94,10 @@ def _least_delays(arrays: Arrays) -> list[Floats]:
     return delays
 
 
-def _multipliers(
-    arrays: Arrays, leaving: list[Floats], limited: list[tuple[Floats, float]]
-) -> _Multipliers | None:
+def _dual(
+    arrays: Arrays, leaving: list[Floats], limited: Sums
+) -> tuple[Floats, Floats, Floats, Floats] | None:
+    """The linear program's dual: of edges, of ends, of processors, of limited sums."""
     from scipy import optimize
     from scipy.sparse import csr_array
 
@@ -83,7 +109,7 @@ def _multipliers(
     columns: list[np.ndarray[Any, Any]] = []
     values: list[np.ndarray[Any, Any]] = []
 
-    def entries(row: object, column: object, value: object) -> None:
+    def entries(row: Any, column: Any, value: Any) -> None:
         parts = np.broadcast_arrays(row, column, np.asarray(value, dtype=float))
         for kept, part in zip((rows, columns, values), parts, strict=True):
             kept.append(part.ravel())
@@ -117,29 +143,31 @@ def _multipliers(
     if result.x is None:
         return None
     dual = np.maximum(0.0, -result.ineqlin.marginals)
-    prices = [price / (limit or 1.0) for price, (_, limit) in zip(dual[sums:], limited, strict=True)]
-    return _Multipliers(dual[:edges], dual[edges:loads], dual[loads:sums], np.array(prices))
+    return dual[:edges], dual[edges:loads], dual[loads:sums], dual[sums:]
 
 
-def _value(
-    arrays: Arrays, leaving: list[Floats], limited: list[tuple[Floats, float]], by: _Multipliers
-) -> float:
-    """The bound that these multipliers prove: each task at its cheapest, by duration and by work.
-
-    What flows into a task has to flow out again; what rounding has lost on the way is made to leave at the end.
-    """
-    into = np.bincount(arrays.target, by.flow, minlength=arrays.tasks)
-    out = np.bincount(arrays.source, by.flow, minlength=arrays.tasks)
-    ending = np.maximum(by.ending, into - out)
-    scale = float(ending.sum() + (by.weight * arrays.capacity).sum())
+def _repaired(
+    arrays: Arrays,
+    leaving: list[Floats],
+    limited: Sums,
+    flow: Floats,
+    ending: Floats,
+    weight: Floats,
+    price: Floats,
+) -> Multipliers | None:
+    """What the solver's rounding has lost of a flow on its way through a task is made to leave at the end; and the
+    makespan weighs exactly 1."""
+    price = price * np.array([limit > 0 for _, limit in limited])  # under a limit of 0 nothing is left to be paid for
+    into = np.bincount(arrays.target, flow, minlength=arrays.tasks)
+    out = np.bincount(arrays.source, flow, minlength=arrays.tasks)
+    ending = np.maximum(ending, into - out)
+    scale = float(ending.sum() + (weight * arrays.capacity).sum())
     if not scale > 0:
-        return 0.0
-    paid = arrays.seconds * ((out + ending)[arrays.task] + arrays.cores * by.weight[arrays.processor])
+        return None
+    toll = arrays.seconds * ((out + ending)[arrays.task] + arrays.cores * weight[arrays.processor])
     for edge in range(arrays.edges):
         source = arrays.source[edge]
-        paid[arrays.first[source] : arrays.first[source + 1]] += by.flow[edge] * leaving[edge]
-    allowed = 0.0
-    for price, (quantity, limit) in zip(by.price, limited, strict=True):
-        paid += price * quantity
-        allowed += price * limit * (1 + 1e-9)  # what a schedule may be over a limit and still keep it
-    return (float(np.minimum.reduceat(paid, arrays.first[:-1]).sum()) - allowed) / scale
+        toll[arrays.first[source] : arrays.first[source + 1]] += flow[edge] * leaving[edge]
+    for each, (quantity, limit) in zip(price, limited, strict=True):
+        toll += each * quantity / (limit or 1.0)
+    return Multipliers(flow / scale, ending / scale, weight / scale, price / scale, toll / scale)
