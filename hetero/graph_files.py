@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -105,6 +106,7 @@ def load_graph(path: str | Path, code: Graph | Iterable[Op] = ()) -> Graph:
     known = _ops_of(code)
     try:
         with zipfile.ZipFile(path) as archive:
+            _require_stored(archive, path)
             if archive.getinfo("graph.json").file_size > _LARGEST_JSON:
                 raise GraphError(f"{path}: graph.json is larger than {_LARGEST_JSON} bytes")
             data = json.loads(archive.read("graph.json"))
@@ -117,6 +119,15 @@ def load_graph(path: str | Path, code: Graph | Iterable[Op] = ()) -> Graph:
         raise GraphError(f"cannot read {path}: {error.strerror or error}") from error
     except (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise GraphError(f"{path} is not a graph file: {type(error).__name__}: {error}") from error
+
+
+def _require_stored(archive: zipfile.ZipFile, path: str | Path) -> None:
+    """What is stored as it is cannot become larger than the file when it is read."""
+    for member in archive.infolist():
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise GraphError(
+                f"{path}: {member.filename!r} is compressed; in a graph file everything is stored as it is"
+            )
 
 
 def _ops_of(code: Graph | Iterable[Op]) -> dict[str, Op]:
@@ -251,8 +262,24 @@ def _value_of(plain: Any, archive: zipfile.ZipFile) -> Any:
         return plain
     ((kind, inside),) = plain.items()
     if kind == "array":
-        return np.load(io.BytesIO(archive.read(inside)), allow_pickle=False)
+        return _array(archive.read(inside), inside)
     if kind == "dict":
         return {_value_of(k, archive): _value_of(v, archive) for k, v in inside}
     items = [_value_of(item, archive) for item in inside]
     return tuple(items) if kind == "tuple" else items
+
+
+def _array(content: bytes, name: str) -> Any:
+    """An array of a .npy file. NumPy makes room for what the header promises before it looks for it."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise GraphError(f"{name} is an array file of version {version}; expected 1.0 or 2.0")
+    found, promised = len(content) - file.tell(), math.prod(shape) * dtype.itemsize
+    if found != promised and not dtype.hasobject:  # objects are refused by what follows
+        raise GraphError(f"{name} has {found} bytes of data; {dtype} of shape {shape} takes {promised}")
+    return np.load(io.BytesIO(content), allow_pickle=False)

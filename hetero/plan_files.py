@@ -28,10 +28,12 @@ from hetero.schedule.problem import Problem
 from hetero.schedule.schedule import Objective, Placement, Schedule
 from hetero.schedule.verify import verify
 
-__all__ = ["read_plan", "save_plan"]
+__all__ = ["LARGEST_NBYTES", "read_plan", "save_plan"]
 
 VERSION = 1
 
+LARGEST_NBYTES = 256 << 20
+"""A plan of 10,000 nodes with all that was considered has a tenth of it."""
 
 def save_plan(plan: Plan, path: str | Path) -> None:
     """Write the plan; the old file stays intact if that fails."""
@@ -46,6 +48,8 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
     """
     try:
         data = json.loads(Path(path).read_text("utf-8"))
+        if Path(path).stat().st_size > LARGEST_NBYTES:
+            raise PlanMismatchError(f"{path} is not a plan file: it is larger than {LARGEST_NBYTES >> 20} MB")
     except OSError as error:
         raise PlanMismatchError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
