@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import partial
 from itertools import pairwise
 
-from hetero.cost import energy, price
 from hetero.cost.accuracy import PipelineError
 from hetero.cost.estimate import Estimate, Source
 from hetero.errors import InfeasibleError
@@ -28,6 +28,7 @@ from hetero.planning.control import Setting
 from hetero.planning.flow import flows, in_flow, period_s
 from hetero.planning.formulate import Formulated, formulate
 from hetero.planning.gate import Gate
+from hetero.planning.whole import Solved, keeping_limits, whole_of
 from hetero.plans import CONTROL, Choice, Considered, Plan, Request
 from hetero.rewrite.batch import batch_of
 from hetero.schedule.problem import Limits as ProblemLimits
@@ -59,8 +60,14 @@ def settle(
         formulated = formulate(graph, machine, _problem_limits(request.limits), setting)
         try:
             locks = _locks(graph, formulated, setting)
-            problem, schedule, seconds = _solve(
-                _posed(formulated, graph, request, setting), request, setting.contention, locks, budget_s
+            posed = _posed(formulated, graph, request, setting)
+
+            def solved(problem: Problem, objective: str) -> Solved:
+                asked = replace(request, objective=objective)
+                return _solve(problem, asked, setting.contention, locks, budget_s)  # noqa: B023 - called in this round
+
+            problem, schedule, seconds = keeping_limits(
+                posed, request.objective, request.limits, machine, partial(_overhead_s, graph), solved
             )
         except InfeasibleError as error:
             raise InfeasibleError(
@@ -241,8 +248,7 @@ def _estimate(
     considered = {p.name: formulated.considered[p.name][p.option] for p in schedule.tasks}
     estimates = [one.estimate for one in considered.values() if one.estimate is not None]
     total = seconds + _overhead_s(graph, schedule)
-    used = [p for p in machine.processors if p.name in {option.processor for option in chosen.values()}]
-    idle = sum(energy.joules(p, 0.0, total) for p in used)
+    whole = whole_of(formulated.problem, schedule, total, machine)
     resident: dict[tuple[str, str], float] = {}
     for name, option in chosen.items():
         shared = (option.processor, option.resident or name)
@@ -251,9 +257,9 @@ def _estimate(
     source: Source = "prior" if "prior" in time_sources else "modelled"
     return Estimate(
         seconds=total,
-        joules=sum(option.joules for option in chosen.values()) + idle,
+        joules=whole.joules,
         # The machine is paid for while the request is served, whatever its cores do meanwhile.
-        dollars=sum(price.dollars(p, total) for p in used),
+        dollars=whole.dollars,
         # The samples may happen to hide what the nodes' own errors show: the larger of the two is what is stated.
         error=max(verdict.error if verdict else 0.0, sum(option.error for option in chosen.values())),
         memory_bytes=sum(resident.values()),
