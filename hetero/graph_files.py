@@ -13,6 +13,7 @@ import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -272,13 +273,16 @@ def _value_of(plain: Any, archive: zipfile.ZipFile) -> Any:
 def _array(content: bytes, name: str) -> Any:
     """An array of a .npy file. NumPy makes room for what the header promises before it looks for it."""
     file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise GraphError(f"{name} is an array file of version {version}; expected 1.0 or 2.0")
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read[version](file)
+    except (
+        ValueError,
+        LookupError,
+        TokenError,
+    ) as error:  # NumPy parses headers as Python 2 has written them, too
+        raise GraphError(f"{name} is not an array of NumPy's file format: {error}") from error
     found, promised = len(content) - file.tell(), math.prod(shape) * dtype.itemsize
     if found != promised and not dtype.hasobject:  # objects are refused by what follows
         raise GraphError(f"{name} has {found} bytes of data; {dtype} of shape {shape} takes {promised}")
