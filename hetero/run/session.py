@@ -47,7 +47,7 @@ class Session:
     """Runs a plan; may be called from many threads at once. Opening compiles every node.
 
     A context manager; a session that is left open ends by itself with the interpreter, and with SIGTERM once the
-    requests under way are answered.
+    requests under way are answered (see ``hetero.run.draining``, also for how to have that left alone).
 
     Args:
         executor: what runs the plan, instead of this process.
@@ -281,6 +281,7 @@ class Session:
         while (self._engines.busy or self._reception.busy) and time.monotonic() < deadline:
             time.sleep(0.001)
         self._ending()
+        draining.forget(self)
 
     def stop(self) -> None:
         """Take no request any more; those under way go on."""
@@ -309,6 +310,7 @@ class Session:
             "open it in this process, or start processes by 'spawn'"
         )
         self._ending.detach()
+        draining.forget(self)
 
 
 def _open_here(plan: Plan) -> LocalExecutor:

@@ -252,6 +252,38 @@ def test_who_handles_sigterm_keeps_doing_so():
     assert (done.returncode, done.stdout) == (0, "mine\n1\n"), done.stderr
 
 
+def test_sigterm_is_the_systems_again_when_nothing_is_open():
+    """A handler is there while a session is, and not before or after; in a fork there is none; nor where it is not
+    wanted."""
+    done = run_program(
+        """
+import os
+from hetero.run.draining import leave_sigterm_alone
+
+def default():
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+print(default())
+if not os.fork():
+    os._exit(0 if default() else 1)
+print(os.wait()[1])
+other = Session(plan_of(waiting.trace()))
+session.close()
+print(default())
+other.close()
+print(default())
+again = Session(plan_of(waiting.trace()))
+leave_sigterm_alone()
+print(default())
+Session(plan_of(waiting.trace()))
+print(default(), flush=True)
+signal.raise_signal(signal.SIGTERM)
+"""
+    )
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert done.stdout.split() == ["False", "0", "False", "True", "True", "True"]
+
+
 def test_ctrl_c_interrupts_the_caller_and_nobody_else():
     """KeyboardInterrupt comes out of the call; the session and its other requests go on."""
     done = run_program(
