@@ -60,6 +60,7 @@ class Actor:
         self._work, self._place, self._log = work, place, log
         self._lock = threading.Lock()
         self._tracing = False
+        self._closed = threading.Event()
         self.handle, self._opening = self._start()
 
     @property
@@ -104,6 +105,8 @@ class Actor:
         deadline = time.monotonic() + OPEN_PATIENCE_S
         while True:
             try:
+                if self._closed.is_set():
+                    raise UnavailableError(f"site {self.name} was closed while it was made again")
                 if not move and self.node_is_gone:
                     raise UnavailableError(f"its node {self._place.node_id[:8]} is gone; others do its work")
                 handle, opening = self._start()
@@ -114,7 +117,7 @@ class Actor:
                     raise UnavailableError(
                         f"site {self.name} cannot be made again: {first_line(error)}"
                     ) from error
-                time.sleep(LOOK_EVERY_S)
+                self._closed.wait(LOOK_EVERY_S)
 
     def trace(self, on: bool) -> None:
         """Keep spans or not, also in the actors that will replace this one."""
@@ -124,9 +127,14 @@ class Actor:
             self._tracing = on
             ray.get(self.handle.set_tracing.remote(on), timeout=HEALTH_PATIENCE_S)
 
+    def stop(self) -> None:
+        """Make it no more, whoever is doing that."""
+        self._closed.set()
+
     def close(self) -> None:
         import ray
 
+        self.stop()
         try:
             ray.get(self.handle.close.remote(), timeout=CLOSE_PATIENCE_S)
         except (ray.exceptions.RayError, TimeoutError) as error:
@@ -159,6 +167,8 @@ class Actor:
         deadline = time.monotonic() + OPEN_PATIENCE_S
         try:
             while not ray.wait([opening], timeout=LOOK_EVERY_S)[0]:
+                if self._closed.is_set():
+                    raise UnavailableError(f"site {self.name} was closed while it was opened")
                 if self._place.node_id and self.node_is_gone:  # Ray would wait for ever
                     raise _NodeGoneError(f"node {self._place.node_id[:8]} is gone")
                 if time.monotonic() > deadline:

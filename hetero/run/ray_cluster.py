@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from hetero.errors import WorkerError
 from hetero.events import Event, EventLog
 from hetero.machine import Machine
+from hetero.run.byte_room import ByteRoom
 from hetero.run.dispatch import Dispatcher
 from hetero.run.executor import AtWork, Launched
 from hetero.run.flight import Done, Flight
@@ -41,6 +43,9 @@ CALLERS = 64
 """The most requests in flight; each is waited for by a thread."""
 STORE_NBYTES = 100_000
 """From this size on an input goes into the object store once; a smaller one travels in the calls that take it."""
+STORE_SHARE = 0.25
+"""How much of the object store of the driver's node the inputs of requests under way may fill. The rest is for what
+nodes hand on, and for other jobs; a store that is full moves objects to disk, which is slow, and then fails."""
 
 
 class RayExecutor:
@@ -74,6 +79,7 @@ class RayExecutor:
         nodes = replicas(self._legs, machine) if replicate else own
         at_once = max(sum(threads_of(program.stages, machine).values()), 2)
         self.parallel = at_once * max(map(len, nodes.values()))
+        self._room = ByteRoom(inf)
         self._callers = Dispatcher("ray", CALLERS, min(2 * self.parallel, CALLERS))
         self._sites: dict[str, Site] = {}
         self._group: Group | None = None
@@ -85,9 +91,13 @@ class RayExecutor:
 
     def _open(self, machine: Machine, nodes: Mapping[str, Sequence[str]], gpu_share: float) -> None:
         """Reserve room for all actors, start them all, then wait for each."""
+        import ray
+
         store = Store(self.program.builds)
         works = {site: self._work(site, machine, store, gpu_share) for site in nodes}
         offered = {node["NodeID"]: node["Resources"] for node in living_nodes()}
+        here = offered[ray.get_runtime_context().get_node_id()]
+        self._room.limit_nbytes = STORE_SHARE * here.get("object_store_memory", inf)
         node_of = {site_of(p.name): p.node for p in machine.processors}
         needs = {
             name: replace(works[site].needs(offered.get(node_of[name], {})), node_id=node_of[name])
@@ -118,10 +128,13 @@ class RayExecutor:
 
         from hetero.run.ray_site import NodeFailedError
 
+        sizes = [nbytes_of(value) for value in values]
         taken = {name: site.take() for name, site in self._sites.items()}
         answered = False
         try:
-            result = self._request(values, {name: found.handle for name, found in taken.items()})
+            actors = {name: found.handle for name, found in taken.items()}
+            with self._room.holding(sum(size for size in sizes if size >= STORE_NBYTES)):
+                result = self._request(values, sizes, actors)
             answered = True
             return result
         except ray.exceptions.RayError as error:
@@ -132,8 +145,11 @@ class RayExecutor:
                 raise failed from failed.__cause__
             if not isinstance(cause, ray.exceptions.RayError):
                 raise
-            for name, found in taken.items():
-                self._sites[name].suspect(found)
+            if not isinstance(
+                cause, ray.exceptions.ObjectStoreFullError
+            ):  # there the actors are not to blame
+                for name, found in taken.items():
+                    self._sites[name].suspect(found)
             raise WorkerError(
                 f"the cluster lost a request of {self.program.name!r}: {first_line(cause)}"
             ) from error
@@ -141,15 +157,15 @@ class RayExecutor:
             for name, found in taken.items():
                 self._sites[name].give_back(found, answered)
 
-    def _request(self, values: Sequence[Any], actors: Mapping[str, Any]) -> Any:
+    def _request(self, values: Sequence[Any], sizes: Sequence[int], actors: Mapping[str, Any]) -> Any:
         """Start all legs at once: Ray lets each one wait for the references that it takes."""
         import ray
 
         from hetero.run.ray_site import own_copy
 
         slots: dict[Slot, Any] = {}
-        for slot, value in zip(self.program.inputs, values, strict=True):
-            slots[slot] = ray.put(value) if nbytes_of(value) >= STORE_NBYTES else value
+        for slot, value, size in zip(self.program.inputs, values, sizes, strict=True):
+            slots[slot] = ray.put(value) if size >= STORE_NBYTES else value
         silent = []
         for i, leg in enumerate(self._legs):
             run = actors[leg.site].run.options(num_returns=max(len(leg.gives), 1))
@@ -195,6 +211,11 @@ class RayExecutor:
             actor.trace(on)
 
     @property
+    def most_stored_nbytes(self) -> int:
+        """The most bytes of inputs that requests have had in the object store at once."""
+        return self._room.most_nbytes
+
+    @property
     def shares(self) -> dict[str, dict[str, int]]:
         """For each site how many requests each of its actors has answered."""
         return {name or "driver": site.router.answers for name, site in self._sites.items()}
@@ -216,8 +237,8 @@ class RayExecutor:
 
         self._callers.close(CLOSE_PATIENCE_S)
         if ray.is_initialized():  # else Ray was shut down before us, and everything has ended with it
-            for actor in self._actors:
-                actor.close()
+            for site in self._sites.values():
+                site.close(CLOSE_PATIENCE_S)
             if self._group is not None:
                 self._group.close()
         release()

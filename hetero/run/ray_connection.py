@@ -25,7 +25,8 @@ def connect(address: str | None = None) -> None:
 
     Raises:
         MissingExtraError: Ray is not installed.
-        UnavailableError: there is no cluster at this address (None and ``auto``: on this computer).
+        UnavailableError: there is no cluster at this address (None and ``auto``: on this computer), or this process
+            is connected to another one.
     """
     global _users, _ours
     try:
@@ -42,7 +43,19 @@ def connect(address: str | None = None) -> None:
                     f"no Ray cluster at {address or 'auto'!r}: {error}; start one with `ray start --head`"
                 ) from error
             _ours = True
+        elif not _is_same(address, ray.get_runtime_context().gcs_address):
+            raise UnavailableError(
+                f"this process is connected to the Ray cluster at {ray.get_runtime_context().gcs_address}, not to "
+                f"{address}, and can be connected to one only: call ray.shutdown() first, or use another process"
+            )
         _users += 1
+
+
+def _is_same(address: str | None, connected: str) -> bool:
+    """Whether an address that was asked for is, or can be, that of the cluster that this process is connected to."""
+    host, colon, port = (address or "auto").rpartition(":")
+    is_plain = bool(host and colon and port.isdigit() and "/" not in host)
+    return not is_plain or connected.endswith(f":{port}")
 
 
 def _knock(address: str) -> None:

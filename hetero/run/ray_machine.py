@@ -9,10 +9,11 @@ from itertools import permutations
 from statistics import median
 from typing import Any
 
-from hetero.device import DeviceStatus
+from hetero.device import DeviceInfo, DeviceStatus
 from hetero.errors import UnavailableError
 from hetero.machine import Link, Machine, Processor
 from hetero.run.ray_connection import connected, living_nodes
+from hetero.run.ray_needs import QUANTUM
 from hetero.run.sites import HOST_SPACE, at_site
 
 __all__ = ["Cluster", "NodeFacts", "assemble", "look_at_cluster", "machine_from_ray"]
@@ -133,8 +134,11 @@ def assemble(
                 processor=at_site(site, info.processor),
                 memory_space=at_site(site, info.memory_space),
                 max_threads=min(info.max_threads, _cores(facts, info.processor)),
+                kinds=kinds,
             )
             for info in facts.machine.devices
+            for kinds in [_kinds(info, facts, nodes)]
+            if kinds
         ]
         links += [
             replace(link, source=at_site(site, link.source), target=at_site(site, link.target))
@@ -152,6 +156,12 @@ def assemble(
         (*links, *_between(sites, spaces, {(k.source, k.target): k for k in links}, ring)),
         origin="ray",
     )
+
+
+def _kinds(info: DeviceInfo, facts: NodeFacts, nodes: Sequence[NodeFacts]) -> tuple[str, ...]:
+    """The ops that a device of a node is to be used for."""
+    elsewhere = QUANTUM not in facts.resources and any(QUANTUM in node.resources for node in nodes)
+    return tuple(kind for kind in info.kinds if not (elsewhere and kind == "circuit"))
 
 
 def _offered(facts: NodeFacts, processor: Processor) -> float:

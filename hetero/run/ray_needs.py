@@ -10,7 +10,10 @@ from hetero.run.legs import Leg
 from hetero.run.program import Lane, calls
 from hetero.run.sites import local_name
 
-__all__ = ["Needs", "most_offered", "needs_of"]
+__all__ = ["QUANTUM", "Needs", "most_offered", "needs_of"]
+
+QUANTUM = "quantum"
+"""The custom resource of nodes that are there for circuits: where any node offers it, they run on such ones only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def needs_of(
     legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float], gpu_share: float = 1.0
 ) -> Needs:
     """What the legs of one site hold: the cores of its CPU at most, its GPUs, and every custom resource of the node
-    that is called like a processor that they use or like its kind.
+    that is called like a processor that they use or like its kind; with a circuit among them, its ``quantum`` too.
 
     ``offered`` are the resources of the node, as Ray counts them. ``gpu_share`` is how much of each of its GPUs is
     held: with a part of one, other actors may use the rest.
@@ -61,7 +64,19 @@ def needs_of(
         elif processor.kind == "gpu" and offered.get("GPU"):
             gpus += gpu_share
         resources |= {word: 1.0 for word in (local_name(name), processor.kind) if word in offered}
+    if QUANTUM in offered and _has_circuit(legs):
+        resources[QUANTUM] = 1.0
     return Needs(node_id, cpus, gpus, resources)
+
+
+def _has_circuit(legs: Sequence[Leg]) -> bool:
+    builds = legs[0].program.builds
+    return any(
+        builds[call.executable].op.kind == "circuit"
+        for leg in legs
+        for stage in leg.program.stages
+        for call in calls(stage.block)
+    )
 
 
 def most_offered(

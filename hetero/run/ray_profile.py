@@ -6,6 +6,7 @@ one is measured.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any
 
 from hetero.cost.contender import Candidate as Contestant
 from hetero.cost.profile import Profiler
+from hetero.cost.race import DEFAULT_EFFORT, Effort
 from hetero.cost.record import Call
 from hetero.cost.store import ProfileStore, Row
+from hetero.cost.worth import Skipped
 from hetero.device import DeviceInfo, Variant
 from hetero.errors import DeviceError
 from hetero.machine import Processor
@@ -29,17 +32,24 @@ _Work = tuple[str, DeviceInfo, Processor, Op, Variant, tuple[Call, ...]]
 
 
 def measure_there(
-    candidates: Sequence[Candidate], samples: Samples, store: ProfileStore, /
-) -> Mapping[Candidate, DeviceError]:
+    candidates: Sequence[Candidate],
+    samples: Samples,
+    store: ProfileStore,
+    /,
+    *,
+    effort: Effort = DEFAULT_EFFORT,
+    error_limit: float = math.inf,
+) -> Mapping[Candidate, DeviceError | Skipped]:
     """Measure each candidate at its own site: those of the driver's here, those of other nodes there, once for each
     kind of device.
 
     Raises:
         RayError: a node was lost while it measured.
     """
-    failed: dict[Candidate, DeviceError] = {}
+    failed: dict[Candidate, DeviceError | Skipped] = {}
+    how = {"effort": effort, "error_limit": error_limit}
     here = [c for c in candidates if not site_of(c.info.name)]
-    failed.update(measure_here(here, samples, store))
+    failed.update(measure_here(here, samples, store, effort=effort, error_limit=error_limit))
     known = {(c.path, c.info.fingerprint(c.processor), c.variant): c for c in here}
     nodes: dict[str, list[Candidate]] = {}
     for candidate in candidates:
@@ -48,7 +58,7 @@ def measure_there(
             known[like] = candidate
             nodes.setdefault(candidate.processor.node, []).append(candidate)
     for node, found in nodes.items():
-        failed.update(_on_node(node, found, samples, store))
+        failed.update(_on_node(node, found, samples, store, how))
     for candidate in candidates:  # what failed on one of two equal devices fails on the other
         like = (candidate.path, candidate.info.fingerprint(candidate.processor), candidate.variant)
         if known[like] in failed:
@@ -57,8 +67,12 @@ def measure_there(
 
 
 def _on_node(
-    node: str, candidates: Sequence[Candidate], samples: Samples, store: ProfileStore
-) -> dict[Candidate, DeviceError]:
+    node: str,
+    candidates: Sequence[Candidate],
+    samples: Samples,
+    store: ProfileStore,
+    how: Mapping[str, Any],
+) -> dict[Candidate, DeviceError | Skipped]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -68,13 +82,15 @@ def _on_node(
     where = NodeAffinitySchedulingStrategy(node, soft=False)
     gpus = float(any(c.processor.kind == "gpu" for c in candidates))  # Ray hides those that are not asked for
     remote: Any = ray.remote(_profile).options(num_cpus=0, num_gpus=gpus, scheduling_strategy=where)
-    rows, reasons = ray.get(remote.remote(work))
+    rows, reasons = ray.get(remote.remote(work, how))
     for row in rows:
         store.put(row.key, row.measurement, row.about)
     return {candidates[i]: reason for i, reason in reasons.items()}
 
 
-def _profile(work: Sequence[_Work]) -> tuple[list[Row], dict[int, DeviceError]]:
+def _profile(
+    work: Sequence[_Work], how: Mapping[str, Any]
+) -> tuple[list[Row], dict[int, DeviceError | Skipped]]:
     """What a node runs: it measures into a store of its own and sends the rows back."""
     from hetero.registry import open_device
 
@@ -83,8 +99,10 @@ def _profile(work: Sequence[_Work]) -> tuple[list[Row], dict[int, DeviceError]]:
         for path, info, processor, op, variant, calls in work
     ]
     with tempfile.TemporaryDirectory() as folder, ProfileStore(Path(folder) / "profiles.sqlite") as store:
-        results = Profiler(store).measure(contestants)
+        results = Profiler(store, **how).measure(contestants)
         reasons = {
-            i: found for i, c in enumerate(contestants) if isinstance(found := results.get(c), DeviceError)
+            i: found
+            for i, c in enumerate(contestants)
+            if isinstance(found := results.get(c), DeviceError | Skipped)
         }
         return list(store.rows()), reasons

@@ -34,6 +34,7 @@ class Site:
         self.router = Router([actor.name for actor in actors], log)
         self._lock = threading.Lock()
         self._in_repair: set[int] = set()
+        self._repairs: list[threading.Thread] = []
 
     def take(self) -> Taken:
         """An actor for one more request."""
@@ -62,9 +63,20 @@ class Site:
             if taken.worker in self._in_repair:
                 return
             self._in_repair.add(taken.worker)
-        threading.Thread(
-            target=self._repair_aside, args=(taken,), name=f"hetero repair {actor.name}", daemon=True
-        ).start()
+            thread = threading.Thread(
+                target=self._repair_aside, args=(taken,), name=f"hetero repair {actor.name}", daemon=True
+            )
+            self._repairs.append(thread)
+            thread.start()
+
+    def close(self, patience_s: float) -> None:
+        """End the actors, and who makes one of them again."""
+        for actor in self.actors:
+            actor.stop()
+        for thread in self._repairs:
+            thread.join(patience_s)
+        for actor in self.actors:
+            actor.close()
 
     def _repair_aside(self, taken: Taken) -> None:
         actor = self.actors[taken.worker]

@@ -33,7 +33,7 @@ def replicas(legs: Sequence[Leg], machine: Machine) -> dict[str, tuple[str, ...]
     while free:
         site = max(found, key=lambda name: busy[name] / len(found[name]))
         twin = next((other for other in free if _is_equal(own[site], machine, other)), None)
-        if twin is None or not busy[site]:
+        if twin is None:
             break
         free.remove(twin)
         found[site] = (*found[site], twin)

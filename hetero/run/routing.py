@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from math import sqrt
 
 from hetero.events import EventLog
 
@@ -13,8 +14,10 @@ MEMORY = 0.2
 """How much of a worker's pace the latest request is."""
 SLOW = 2.0
 """From this many times the pace of the fastest on, a worker is told to be slow."""
+WARM_AFTER = 3
+"""Answers of a worker that say nothing about its pace: they open connections and fill caches."""
 KNOWN_AFTER = 5
-RETRY_EVERY = 50
+RETRY_EVERY = 32
 """One request in so many goes to whoever has waited longest for one: it may be fast again."""
 
 
@@ -22,8 +25,8 @@ class Router:
     """Counts what each worker has under way and how quickly it answers. Used from many threads.
 
     A worker's *pace* is the mean of seconds to an answer over requests that it had under way: what one request takes
-    of it while it is busy. Requests go where pace x requests under way is least, so a slow worker's share moves to the
-    others by itself.
+    of it while it is busy. Requests go where those under way, weighted by the root of the pace, are fewest: so a slow
+    worker's share moves to the others by itself.
     """
 
     def __init__(self, names: Sequence[str], log: EventLog) -> None:
@@ -32,6 +35,7 @@ class Router:
         self._under_way = [0] * len(names)
         self._pace_s = [0.0] * len(names)
         self._answers = [0] * len(names)
+        self._warm = [0] * len(names)
         self._known = [0] * len(names)  # answers that the pace was learned from
         self._last = [0] * len(names)
         self._picks = 0
@@ -63,9 +67,12 @@ class Router:
             self._under_way[worker] -= 1
             if seconds is None:
                 return
+            self._answers[worker] += 1
+            self._warm[worker] += 1
+            if self._warm[worker] <= WARM_AFTER:
+                return
             pace_s = seconds / under_way
             self._pace_s[worker] += (pace_s - self._pace_s[worker]) * (MEMORY if self._known[worker] else 1.0)
-            self._answers[worker] += 1
             self._known[worker] += 1
             slow = self._notice(worker)
         if slow is not None:
@@ -81,13 +88,17 @@ class Router:
     def back(self, worker: int) -> None:
         """Use a worker again, as one of which nothing is known."""
         with self._lock:
-            self._up[worker], self._pace_s[worker], self._known[worker] = True, 0.0, 0
+            self._up[worker], self._pace_s[worker] = True, 0.0
+            self._warm[worker] = self._known[worker] = 0
             self._told.discard(worker)
 
     def _cost(self, worker: int) -> float:
-        known = [pace for pace, n in zip(self._pace_s, self._known, strict=True) if n]
-        pace_s = self._pace_s[worker] if self._known[worker] else min(known, default=1.0)
-        return (self._under_way[worker] + 1) * pace_s
+        if not self._known[worker]:
+            return self._under_way[worker] + 1.0
+        fastest_s = min(pace for pace, n in zip(self._pace_s, self._known, strict=True) if n)
+        # The root, because a pace that was learned in a bad moment is unlearned only by requests: by the pace itself a
+        # worker that was held up once would have none for long.
+        return (self._under_way[worker] + 1.0) * sqrt(self._pace_s[worker] / max(fastest_s, 1e-9))
 
     def _notice(self, worker: int) -> str | None:
         """What to tell of a worker that has become slow, once."""

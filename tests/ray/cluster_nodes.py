@@ -41,3 +41,33 @@ def fragile(x, marker):
         path.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return x + 1
+
+
+@ht.node
+def node_id(x):
+    """Nothing where it is tried out on the driver, which need not be on the cluster yet."""
+    import ray
+
+    return ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
+
+
+@ht.node
+def slow_on(x, slow):
+    """Takes ten times as long on the node ``slow``."""
+    import time
+
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    time.sleep(0.05 if here == slow else 0.005)
+    return here
+
+
+@ht.node
+def affinity(x):
+    return sorted(os.sched_getaffinity(0))
+
+
+@ht.node
+def total(x):
+    return float(x.sum())

@@ -21,7 +21,10 @@ HEALTH = {
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A head and two nodes of one core each; one of them has the custom resource ``quantum`` and a label."""
+    """A head and two nodes of one core each. One has the custom resource ``quantum``, a label, and no OpenVINO.
+
+    The head's object store is the smallest that Ray makes.
+    """
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -36,12 +39,21 @@ def cluster():
             "include_dashboard": True,
             "dashboard_host": "127.0.0.1",
             "dashboard_port": port,
+            "object_store_memory": 80_000_000,
             "_system_config": HEALTH,
         },
     )
     os.environ["PATH"] = path
     found.add_node(wait=False, num_cpus=1, resources={"annex": 1})
-    found.add_node(wait=False, num_cpus=1, resources={"quantum": 1}, labels={"tier": "lab"})
+    found.add_node(
+        wait=False,
+        num_cpus=1,
+        resources={"quantum": 1},
+        labels={"tier": "lab"},
+        env_vars={
+            "PYTHONPATH": os.pathsep.join([str(HERE / "without_openvino"), os.environ.get("PYTHONPATH", "")])
+        },
+    )
     found.wait_for_nodes()
     found.dashboard = f"http://127.0.0.1:{port}"
     yield found

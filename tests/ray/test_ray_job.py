@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ray
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-PIPELINE = '''
+PIPELINE = """
 import time
 from pathlib import Path
 import hetero as ht
@@ -31,7 +31,7 @@ def words(text):
 
 def inputs(path):
     return [(Path(path).read_text("utf-8"),)]
-'''
+"""
 PAGES = 120
 
 
