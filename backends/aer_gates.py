@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from hetero.ops.circuit_build import blocks_of
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -70,7 +72,7 @@ def translated(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
             foreign = set(_names(own)).difference(gates, NOT_GATES)
             if not foreign:
                 return own
-            if any(getattr(i.operation, "blocks", ()) for i in own.data):
+            if any(map(blocks_of, own.data)):
                 break  # `decompose` does not look into branches
             # Only what Aer does not take: it has a pass of its own for a gate with many controls, which the transpiler
             # would turn into thousands of gates.
@@ -82,6 +84,6 @@ def translated(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
 def _names(circuit: QuantumCircuit) -> Iterator[str]:
     """Names of all operations, those inside control flow too. (A control on 0 shows in the name: ``cx_o0``.)"""
     for instruction in circuit.data:
-        yield instruction.operation.name
-        for block in getattr(instruction.operation, "blocks", ()):
+        yield instruction.name
+        for block in blocks_of(instruction):
             yield from _names(block)

@@ -53,6 +53,9 @@ is looked at."""
 DRY_RUN_FROM_S = 10e-3
 """Nothing is run dry where another method takes less a parameter set: a diagram takes that to begin."""
 
+DRY_RUN_GATE_S, DRY_RUN_BEGIN_SHARE = 12e-6, 0.1
+"""Handing a circuit to the dry run takes so long a gate, which may be a tenth of the best other method."""
+
 LONGEST_S = 1e9
 """Longer makes no difference to any choice, and float arithmetic stays finite."""
 
@@ -121,7 +124,7 @@ def forecasts(
         if one is not None and method != DIAGRAMS
     ]
     best_s = min(others_s, default=LONGEST_S)
-    if best_s < DRY_RUN_FROM_S * shape.sets:
+    if best_s < max(DRY_RUN_FROM_S * shape.sets, DRY_RUN_GATE_S * shape.features.gates / DRY_RUN_BEGIN_SHARE):
         return found
     visits = DRY_RUN_SHARE * best_s / DRY_RUN_VISIT_S
     limit = int(min(max(visits, DRY_RUN_LEAST), DRY_RUN_MOST))

@@ -13,6 +13,7 @@ import numpy as np
 
 from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.base import Op, Outputs, Run, Work
+from hetero.ops.circuit_build import rebuilt
 from hetero.ops.circuit_features import CircuitFeatures, features_of, final_measurements, human_bytes
 from hetero.ops.circuit_files import read_circuit
 from hetero.ops.circuit_form import check_instructions, content, plain
@@ -166,12 +167,14 @@ class CircuitOp(Op):
 
         bare = QuantumCircuit(self.circuit.num_qubits, global_phase=self.circuit.global_phase)
         place = dict(zip(self.circuit.qubits, bare.qubits, strict=True))
-        bare.data = [
-            instruction.replace(qubits=[place[qubit] for qubit in instruction.qubits], clbits=())
-            for instruction in self.circuit.data
-            if instruction.operation.name not in ("measure", "reset")
-        ]
-        return bare
+        return rebuilt(
+            bare,
+            (
+                instruction.replace(qubits=[place[qubit] for qubit in instruction.qubits], clbits=())
+                for instruction in self.circuit.data
+                if instruction.name not in ("measure", "reset")
+            ),
+        )
 
     def check(self, node: str, specs: Specs) -> None:
         from hetero.graph import specs_error

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from hetero.ops.circuit_build import places
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -49,12 +51,13 @@ def bond_bound(circuit: QuantumCircuit) -> BondBound:
     n = circuit.num_qubits
     ranks = [0] * max(n - 1, 0)
     cubes, updates = 0.0, 0
+    place = places(circuit)
     for instruction in circuit.data:
-        if len(instruction.qubits) < 2 or instruction.operation.name == "barrier":
+        if len(instruction.qubits) < 2 or instruction.name == "barrier":
             continue
-        qubits = sorted(circuit.find_bit(q).index for q in instruction.qubits)
+        qubits = sorted(place[qubit] for qubit in instruction.qubits)
         first, last = qubits[0], qubits[-1]
-        rank_two = len(qubits) == 2 and instruction.operation.name in RANK_TWO
+        rank_two = len(qubits) == 2 and instruction.name in RANK_TWO
         for cut in range(first, last):
             left = sum(q <= cut for q in qubits)
             ranks[cut] += 1 if rank_two else 2 * min(left, len(qubits) - left)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hetero.ops.circuit_build import blocks_of, places
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -92,17 +94,18 @@ def final_measurements(circuit: QuantumCircuit) -> Mapping[int, int] | None:
     found: dict[int, int] = {}
     touched: set[int] = set()
     measured: set[int] = set()
+    place = places(circuit)
     for instruction in circuit.data:
-        operation = instruction.operation
-        qubits = [circuit.find_bit(q).index for q in instruction.qubits]
-        if operation.name == "measure":
+        name = instruction.name
+        qubits = [place[qubit] for qubit in instruction.qubits]
+        if name == "measure":
             found[circuit.find_bit(instruction.clbits[0]).index] = qubits[0]
             measured.update(qubits)
-        elif operation.name == "reset" and not touched.intersection(qubits):
+        elif name == "reset" and not touched.intersection(qubits):
             continue
         else:
-            used_again = operation.name not in ("barrier", "delay") and measured.intersection(qubits)
-            if used_again or operation.name == "reset" or getattr(operation, "blocks", ()):
+            used_again = name not in ("barrier", "delay") and measured.intersection(qubits)
+            if used_again or name == "reset" or blocks_of(instruction):
                 return None
         touched.update(qubits)
     return found
@@ -117,11 +120,12 @@ def cut_ranks(circuit: QuantumCircuit) -> list[int]:
     """
     n = circuit.num_qubits
     ranks = [0] * max(n - 1, 0)
+    place = places(circuit)
     for instruction in circuit.data:
-        qubits = sorted(circuit.find_bit(q).index for q in instruction.qubits)
-        if len(qubits) < 2 or instruction.operation.name == "barrier":
+        qubits = sorted(place[qubit] for qubit in instruction.qubits)
+        if len(qubits) < 2 or instruction.name == "barrier":
             continue
-        controlled = len(qubits) == 2 and instruction.operation.name in _RANK_TWO
+        controlled = len(qubits) == 2 and instruction.name in _RANK_TWO
         for cut in range(qubits[0], qubits[-1]):
             left = sum(q <= cut for q in qubits)
             ranks[cut] += 1 if controlled else 2 * min(left, len(qubits) - left)
@@ -149,9 +153,8 @@ def human_bytes(nbytes: float) -> str:
 def _operations(circuit: QuantumCircuit) -> Iterator[tuple[str, int]]:
     """(name, width) of every operation, those inside control flow too."""
     for instruction in circuit.data:
-        operation: Any = instruction.operation
-        blocks = getattr(operation, "blocks", ())
+        blocks = blocks_of(instruction)
         if not blocks:
-            yield operation.name, len(instruction.qubits)
+            yield instruction.name, len(instruction.qubits)
         for block in blocks:
             yield from _operations(block)

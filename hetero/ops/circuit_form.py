@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.errors import ModelError
+from hetero.ops.circuit_build import blocks_of, places, rebuilt
 from hetero.ops.circuit_conditions import plain_condition, unknown_part
 
 if TYPE_CHECKING:
@@ -32,18 +33,20 @@ def plain(circuit: QuantumCircuit) -> QuantumCircuit:
     """
     own = circuit.copy()
     for _ in range(_DEEPEST):
-        names = {i.operation.name for i in own.data if _is_composite(i.operation)}
+        names = {i.name for i in own.data if not i.is_standard_gate() and _is_composite(i.operation)}
         if not names:
             break
         own = own.decompose(gates_to_decompose=sorted(names))
-    kept = [instruction for instruction in own.data if instruction.operation.name != "delay"]
-    own.data = [
-        i.replace(operation=i.operation.replace_blocks(map(plain, i.operation.blocks)))
-        if getattr(i.operation, "blocks", ())
-        else i
-        for i in kept
-    ]
-    return own
+    kept = (instruction for instruction in own.data if instruction.name != "delay")
+    return rebuilt(
+        own,
+        (
+            i.replace(operation=i.operation.replace_blocks(map(plain, blocks)))
+            if (blocks := blocks_of(i))
+            else i
+            for i in kept
+        ),
+    )
 
 
 def check_instructions(who: str, circuit: QuantumCircuit) -> None:
@@ -51,6 +54,8 @@ def check_instructions(who: str, circuit: QuantumCircuit) -> None:
     from qiskit.circuit import Gate
 
     for instruction in circuit.data:
+        if instruction.is_standard_gate():
+            continue
         operation = instruction.operation
         if operation.name == "if_else":
             unknown = None if isinstance(operation.condition, tuple) else unknown_part(operation.condition)
@@ -79,20 +84,19 @@ def check_instructions(who: str, circuit: QuantumCircuit) -> None:
 
 def content(circuit: QuantumCircuit) -> list[Any]:
     """All that decides what a plain circuit does, as plain values: QPY's bytes differ between versions."""
-    place = circuit.find_bit
-    return [
-        circuit.num_qubits,
-        circuit.num_clbits,
-        _number(circuit.global_phase),
-        [
-            (
-                _operation(instruction.operation, circuit),
-                [place(q).index for q in instruction.qubits],
-                [place(c).index for c in instruction.clbits],
-            )
-            for instruction in circuit.data
-        ],
-    ]
+    qubits, clbits = places(circuit), {clbit: index for index, clbit in enumerate(circuit.clbits)}
+    gates: list[str] = []
+    others: list[Any] = []
+    for index, instruction in enumerate(circuit.data):
+        where = [qubits[qubit] for qubit in instruction.qubits]
+        if (
+            instruction.is_standard_gate()
+        ):  # a line of text each: hashing nested lists takes longer than simulating
+            gates.append(f"{index} {instruction.name} {list(map(_number, instruction.params))} {where}")
+        else:
+            own = _operation(instruction.operation, circuit)
+            others.append((index, own, where, [clbits[clbit] for clbit in instruction.clbits]))
+    return [circuit.num_qubits, circuit.num_clbits, _number(circuit.global_phase), "\n".join(gates), others]
 
 
 def _is_standard(operation: Any) -> bool:

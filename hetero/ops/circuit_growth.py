@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hetero.ops.circuit_build import blocks_of, rebuilt
 from hetero.ops.circuit_swaps import without_swaps
 
 if TYPE_CHECKING:
@@ -101,12 +102,16 @@ def _gates_only(circuit: QuantumCircuit) -> QuantumCircuit:
     """Without what is no gate, and with a value for every parameter."""
     from qiskit import QuantumCircuit
 
-    bare = QuantumCircuit(circuit.num_qubits)
-    for instruction in circuit.data:
-        if instruction.operation.name not in ("measure", "reset", "barrier", "if_else"):
-            bare.append(
-                instruction.operation, [circuit.find_bit(qubit).index for qubit in instruction.qubits], []
-            )
+    empty = QuantumCircuit(circuit.num_qubits)
+    place = dict(zip(circuit.qubits, empty.qubits, strict=True))
+    bare = rebuilt(
+        empty,
+        (
+            instruction.replace(qubits=[place[qubit] for qubit in instruction.qubits], clbits=())
+            for instruction in circuit.data
+            if instruction.name not in ("measure", "reset", "barrier", "if_else")
+        ),
+    )
     generic = np.random.default_rng(0).uniform(0.1, 3.0, bare.num_parameters)
     return bare.assign_parameters(generic)
 
@@ -114,6 +119,6 @@ def _gates_only(circuit: QuantumCircuit) -> QuantumCircuit:
 def _names(circuit: QuantumCircuit) -> Iterator[str]:
     """Names of all operations, those inside control flow too. (A control on 0 shows in the name: ``cx_o0``.)"""
     for instruction in circuit.data:
-        yield instruction.operation.name
-        for block in getattr(instruction.operation, "blocks", ()):
+        yield instruction.name
+        for block in blocks_of(instruction):
             yield from _names(block)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hetero.ops.circuit_build import places, rebuilt
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -27,11 +29,10 @@ def without_swaps(circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, .
     where = {qubit: qubit for qubit in circuit.qubits}
     kept = []
     for instruction in circuit.data:
-        if instruction.operation.name == "swap":
+        if instruction.name == "swap":
             a, b = instruction.qubits
             where[a], where[b] = where[b], where[a]
         else:
             kept.append(instruction.replace(qubits=[where[qubit] for qubit in instruction.qubits]))
-    own = circuit.copy_empty_like()
-    own.data = kept
-    return own, tuple(own.find_bit(where[qubit]).index for qubit in circuit.qubits)
+    place = places(circuit)
+    return rebuilt(circuit, kept), tuple(place[where[qubit]] for qubit in circuit.qubits)

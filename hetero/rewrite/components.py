@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hetero.ops.circuit_build import rebuilt
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -32,7 +34,7 @@ def components(circuit: QuantumCircuit) -> list[tuple[int, ...]]:
         return qubit
 
     for instruction in circuit.data:
-        if instruction.operation.name == "barrier":
+        if instruction.name == "barrier":
             continue
         for qubit in instruction.qubits:
             parent.setdefault(qubit, qubit)
@@ -66,11 +68,11 @@ def part_of(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
     """The gates on these qubits, renumbered from 0; none of them may reach any other qubit."""
     from qiskit import QuantumCircuit
 
-    own = QuantumCircuit(len(qubits))
-    place = {circuit.qubits[qubit]: own.qubits[index] for index, qubit in enumerate(qubits)}
-    own.data = [
+    empty = QuantumCircuit(len(qubits))
+    place = {circuit.qubits[qubit]: empty.qubits[index] for index, qubit in enumerate(qubits)}
+    own = [
         instruction.replace(qubits=[place[qubit] for qubit in instruction.qubits])
         for instruction in circuit.data
-        if instruction.operation.name != "barrier" and instruction.qubits[0] in place
+        if instruction.name != "barrier" and instruction.qubits[0] in place
     ]
-    return own
+    return rebuilt(empty, own)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hetero.ops.circuit_build import rebuilt
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -28,12 +30,10 @@ def without_last_diagonals(circuit: QuantumCircuit) -> QuantumCircuit:
     busy: set[Any] = set()
     kept = []
     for instruction in reversed(circuit.data):
-        if instruction.operation.name == "barrier":
+        if instruction.name == "barrier":
             continue
-        if instruction.operation.name in DIAGONAL and not busy.intersection(instruction.qubits):
+        if instruction.name in DIAGONAL and not busy.intersection(instruction.qubits):
             continue
         busy.update(instruction.qubits)
         kept.append(instruction)
-    own = circuit.copy_empty_like()
-    own.data = kept[::-1]
-    return own
+    return rebuilt(circuit, kept[::-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hetero.ops.circuit_build import rebuilt
 from hetero.rewrite.diagonal_gates import DIAGONAL
 
 if TYPE_CHECKING:
@@ -37,9 +38,12 @@ def with_known_bits(circuit: QuantumCircuit) -> QuantumCircuit:
         kept.extend(CircuitInstruction(XGate(), (qubit,)) for qubit in ones)
 
     for instruction in circuit.data:
-        before = instruction.operation
-        if before.name == "barrier":
+        if instruction.name == "barrier":
             continue
+        if known.keys().isdisjoint(instruction.qubits):
+            kept.append(instruction)
+            continue
+        before = instruction.operation
         operation, qubits = _without_known_controls(before, list(instruction.qubits), known)
         if operation is None:
             continue
@@ -55,9 +59,7 @@ def with_known_bits(circuit: QuantumCircuit) -> QuantumCircuit:
             same = operation is before
             kept.append(instruction if same else CircuitInstruction(operation, tuple(qubits)))
     settle(circuit.qubits)
-    own = circuit.copy_empty_like()
-    own.data = kept
-    return own
+    return rebuilt(circuit, kept)
 
 
 def _without_known_controls(

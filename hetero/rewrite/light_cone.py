@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from hetero.ops.circuit_build import rebuilt
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -27,9 +29,7 @@ def light_cone(circuit: QuantumCircuit, asked: Iterable[int]) -> QuantumCircuit:
     reached = {circuit.qubits[qubit] for qubit in asked}
     kept = []
     for instruction in reversed(circuit.data):
-        if instruction.operation.name != "barrier" and reached.intersection(instruction.qubits):
+        if instruction.name != "barrier" and reached.intersection(instruction.qubits):
             reached.update(instruction.qubits)
             kept.append(instruction)
-    own = circuit.copy_empty_like()
-    own.data = kept[::-1]
-    return own
+    return rebuilt(circuit, kept[::-1])

@@ -82,7 +82,7 @@ def _noted(
     what: str,
     notes: list[str],
 ) -> QuantumCircuit:
-    before = sum(i.operation.name != "barrier" for i in circuit.data)
+    before = sum(i.name != "barrier" for i in circuit.data)
     after = rewrite(circuit)
     if len(after.data) < before:
         notes.append(f"{before - len(after.data)} of {before} gates dropped: {what}")
