@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hetero import show
+from hetero.constraint_costs import HEADERS, rows_of
 from hetero.plans import CONTROL, Considered, Plan
+from hetero.schedule.critical import Step, critical_path
 
-__all__ = ["explain"]
+__all__ = ["explain", "path_text"]
 
 _LOSERS = 3
 _REASON = 100
@@ -15,7 +17,15 @@ _REASON = 100
 
 def explain(plan: Plan) -> str:
     """The whole story of a plan as readable text."""
-    return "\n\n".join([_headline(plan), _nodes(plan), _bound(plan), *_refusals(plan), *_notes(plan)])
+    parts = [
+        _headline(plan),
+        _nodes(plan),
+        _bound(plan),
+        *_constraints(plan),
+        *_refusals(plan),
+        *_notes(plan),
+    ]
+    return "\n\n".join(parts)
 
 
 def _headline(plan: Plan) -> str:
@@ -94,10 +104,37 @@ def _bound(plan: Plan) -> str:
     value, bound = schedule.objective_value, schedule.lower_bound
     gap = f"at most {schedule.gap:.1%} above the optimum"
     verdict = "proven optimal" if schedule.proven_optimal else gap
-    return (
+    lines = [
         f"schedule: {value:.6g} {unit}, no schedule of these options is below {bound:.6g} {unit}: {verdict} "
-        f"({schedule.method}).\nThe bound is of the model without contention between nodes that share a processor."
-    )
+        f"({schedule.method}).",
+        "The bound is of the model without contention between nodes that share a processor.",
+        f"makespan {show.seconds(schedule.makespan_s)}, gap {schedule.gap:.2%}",
+    ]
+    if path := path_text(plan):
+        lines.append(f"critical path: {path}")
+    return "\n".join(lines)
+
+
+def path_text(plan: Plan) -> str:
+    """The chain of tasks, transfers and waits that the makespan is made of; empty where nothing takes any time.
+
+    A name after ``->`` waited for the data of the one before it, after ``|`` for its cores.
+    """
+    steps = [step for step in critical_path(plan.problem, plan.schedule) if step.seconds > 0]
+    return "".join(_step_text(step, first=number == 0) for number, step in enumerate(steps))
+
+
+def _step_text(step: Step, *, first: bool) -> str:
+    joint = "" if first else " | " if step.because == "cores" else " -> "
+    if step.transfer_s > 0:
+        joint = f" -> transfer {show.seconds(step.transfer_s)} -> "
+    return f"{joint}{step.name} {show.seconds(step.seconds)}"
+
+
+def _constraints(plan: Plan) -> Iterator[str]:
+    rows = rows_of(plan)
+    if rows:
+        yield f"what each constraint costs, computed from what this plan knows:\n{show.text_table(HEADERS, rows)}"
 
 
 def _refusals(plan: Plan) -> Iterator[str]:

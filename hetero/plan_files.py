@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from hetero.ops.map import MapOp
 from hetero.planning.evidence import Evidence
 from hetero.planning.selection import Selection
 from hetero.planning.micro_batches import require_joinable
-from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request
+from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request, Speeds
 from hetero.registry import detect_machine
 from hetero.schedule.problem import Problem
 from hetero.schedule.schedule import Objective, Placement, Schedule
@@ -111,6 +112,13 @@ def _plain(plan: Plan) -> dict[str, Any]:
             for path, options in plan.options.items()
         },
         "evidence": plan.evidence and plan.evidence.to_dict(),
+        "speeds": {
+            "cores": [[count, speed] for count, speed in plan.speeds.cores.items()],
+            "beside": [
+                [path, _choice(choice), lanes, speed]
+                for (path, choice, lanes), speed in plan.speeds.beside.items()
+            ],
+        },
         "notes": list(plan.notes),
     }
 
@@ -150,10 +158,19 @@ def _plan(data: Mapping[str, Any], graph: Graph) -> Plan:
             for path, found in options.items()
         },
         evidence=None if data["evidence"] is None else Evidence.from_dict(data["evidence"]),
+        speeds=_speeds(data.get("speeds") or {"cores": [], "beside": []}),  # older files have none
         notes=convert(data["notes"], tuple[str, ...]),
     )
     _require_complete(plan)
     return plan
+
+
+def _speeds(data: Mapping[str, Any]) -> Speeds:
+    beside = convert(data["beside"], list[tuple[str, _SavedChoice, int, float]])
+    return Speeds(
+        dict(convert(data["cores"], list[tuple[int, float]])),
+        {(path, Choice(*choice), lanes): speed for path, choice, lanes, speed in beside},
+    )
 
 
 def _require_complete(plan: Plan) -> None:
@@ -172,6 +189,9 @@ def _require_complete(plan: Plan) -> None:
         counts = [choice.variant.threads, _lanes(choice) if isinstance(node.op, MapOp) else 1]
         if not known or not all(1 <= count <= cores for count in counts):
             raise PlanMismatchError(f"node {path!r} cannot run on {choice.device!r} {choice.variant}")
+    for path, options in plan.options.items():
+        if any(option.estimate is not None and not _possible(option.estimate) for option in options):
+            raise PlanMismatchError(f"an option of node {path!r} has an estimate below zero, or none that is a number")
     verify(plan.problem, plan.schedule)
     if plan.schedule.objective != plan.request.objective:
         raise PlanMismatchError(
@@ -186,6 +206,11 @@ def _require_complete(plan: Plan) -> None:
 
     for path in plan.micro_batches:
         require_joinable(plan, path)
+def _possible(estimate: Estimate) -> bool:
+    numbers = (estimate.seconds, estimate.joules, estimate.dollars, estimate.memory_bytes)
+    return all(math.isfinite(number) and number >= 0 for number in numbers) and estimate.error >= 0
+
+
 def _lanes(choice: Choice) -> int:
     return convert(choice.variant.settings.get("lanes", 1), int)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hetero.planning.selection import Selection
     from hetero.run.session import Session
 
-__all__ = ["CONTROL", "Choice", "Considered", "MicroBatch", "Plan", "Request", "Within"]
+__all__ = ["CONTROL", "Choice", "Considered", "MicroBatch", "Plan", "Request", "Speeds", "Within"]
 
 CONTROL = "control"
 """The device of maps and branches: the program itself, which runs their items and sides."""
@@ -95,6 +95,15 @@ class Request:
     selection: Selection
 
 
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """What running side by side does, relative to alone, as it was measured: to one core, by the number of busy cores
+    (``cores``), and to each lane of a map, by path, choice and lanes (``beside``)."""
+
+    cores: Mapping[int, float] = field(default_factory=dict)
+    beside: Mapping[tuple[str, Choice, int], float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """graph + machine + choices + schedule + predictions.
@@ -115,6 +124,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     cluster: str | None = None
     """The address of the Ray cluster that it runs on; None is this machine."""
+    speeds: Speeds = field(default_factory=Speeds, repr=False)
+    """What planning again, with other constraints, has to know to predict as this plan does."""
     samples: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
     micro_batches: Mapping[str, MicroBatch] = field(default_factory=dict)
     """The nodes that are run for several requests at once."""

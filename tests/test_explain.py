@@ -102,11 +102,29 @@ def test_the_bound_is_in_the_objectives_unit(objective: str, unit: str) -> None:
         assert line.split()[2].rstrip(",") == unit
 
 
-def test_notes_are_at_the_end(plan: Plan) -> None:
-    """What no sample reached, and the error limit that holds."""
+def test_notes_are_at_the_end() -> None:
+    """What no sample reached."""
+    pipeline = ht.pipeline(lambda x: ht.branch(x, lambda: double(x), lambda: x))
+    with ht.plan(pipeline, 0) as plan:
+        assert "no sample reached" in plan.explain().split("notes:")[1]
+
+
+def test_the_makespan_its_gap_and_the_critical_path_are_told(plan: Plan) -> None:
+    """The path is the chain of nodes that the makespan is made of."""
     text = plan.explain()
-    notes = text.split("notes:")[1]
-    assert "no error limit was given: 1e-04 holds" in notes
+    assert f"makespan {show.seconds(plan.schedule.makespan_s)}, gap 0.00%" in text
+    path = next(line for line in text.splitlines() if line.startswith("critical path: "))
+    last = max(plan.schedule.tasks, key=lambda task: task.end_s)
+    assert last.name in path
+
+
+def test_what_doing_without_a_supplier_costs_stands_side_by_side(plan: Plan) -> None:
+    """The plan first, then the best one without each device that it uses; the limit on the error has a row where it
+    keeps something faster out."""
+    table = plan.explain().split("what each constraint costs")[1].split("\n\n")[0]
+    assert row(table, "nothing:")
+    denied = next(line for line in table.splitlines() if "cpu/quick" in line.split("  ")[0])
+    assert "affine" in denied
 
 
 def test_the_explanation_has_no_line_of_a_screens_width_twice(plan: Plan) -> None:

@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("recording",),
     ("callee",),
-    ("tracing", "explain"),
+    ("tracing", "explain", "constraint_costs"),
     ("plan_files",),
     ("progress_bar",),
     ("planner", "uniform"),

@@ -189,6 +189,4 @@ def _notes(
             f"run again on the same inputs, {', '.join(sorted(fickle))} gave other outputs: random, comparable by "
             "identity only, or its inputs were changed in place (by whom has to copy them); taken as they are"
         )
-    if request.limits.error is None:
-        notes.append(f"no error limit was given: {request.limits.effective_error:.0e} holds")
     return notes

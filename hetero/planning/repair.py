@@ -37,7 +37,12 @@ def repair(plan: Plan, lost: Set[str], budget_s: float = SOLVE_S) -> Plan:
     }
     machine = replace(plan.machine, devices=tuple(d for d in plan.machine.devices if d.name not in lost))
     setting = Setting(
-        options, plan.evidence, Contention({}), better_for(plan.objective), apart=apart_of(machine)
+        options,
+        plan.evidence,
+        Contention(plan.speeds.cores),
+        better_for(plan.objective),
+        beside=plan.speeds.beside,
+        apart=apart_of(machine),
     )
     try:
         found = settle(plan.graph, machine, plan.request, setting, None, budget_s)

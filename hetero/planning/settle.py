@@ -29,7 +29,7 @@ from hetero.planning.flow import flows, in_flow, period_s
 from hetero.planning.formulate import Formulated, formulate
 from hetero.planning.gate import Gate
 from hetero.planning.whole import Solved, keeping_limits, whole_of
-from hetero.plans import CONTROL, Choice, Considered, Plan, Request
+from hetero.plans import CONTROL, Choice, Considered, Plan, Request, Speeds
 from hetero.rewrite.batch import batch_of
 from hetero.schedule.problem import Limits as ProblemLimits
 from hetero.schedule.problem import Problem
@@ -100,6 +100,7 @@ def settle(
         estimate=estimate,
         options={**options, **{k: v for k, v in formulated.considered.items() if k not in options}},
         evidence=setting.evidence,
+        speeds=Speeds(setting.contention.efficiency, setting.beside),
         notes=tuple(notes),
     )
 

@@ -1,0 +1,48 @@
+"""What each constraint costs, as rows of one table: the same in explain(), on the report's page and in the terminal."""
+
+from __future__ import annotations
+
+import math
+from textwrap import shorten
+
+from hetero import show
+from hetero.cost.estimate import Estimate
+from hetero.planning.alternatives import Alternative, alternatives, objective_value
+from hetero.plans import Plan
+
+__all__ = ["HEADERS", "rows_of"]
+
+_MOVED = 3
+"""Nodes that are named in a row."""
+
+_LETTERS = 120
+"""Of a reason."""
+
+HEADERS = ("without", "latency", "energy", "$ per 1,000", "error", "times the plan's", "what changes")
+
+
+def rows_of(plan: Plan) -> list[tuple[str, ...]]:
+    """What each constraint costs: this plan first, then the best plan that is known without it."""
+    found = alternatives(plan)
+    if not found:
+        return []
+    e = plan.estimate
+    own = ("nothing: this plan", *_figures(e), "1.00", "")
+    return [own, *(_row(plan, one) for one in found)]
+
+
+def _row(plan: Plan, one: Alternative) -> tuple[str, ...]:
+    if one.estimate is None:
+        why_not = shorten(f"no plan: {one.why_not}", _LETTERS, placeholder=" ...")
+        return (one.without, *["-"] * (len(HEADERS) - 2), why_not)
+    before = objective_value(plan.objective, plan.estimate)
+    after = objective_value(plan.objective, one.estimate)
+    ratio = f"{after / before:.2f}" if before > 0 else "-"
+    moved = ", ".join(one.moved[:_MOVED]) + (" and more" if len(one.moved) > _MOVED else "")
+    gap = f"; at most {one.gap:.1%} above the optimum" if one.gap > 1e-9 else ""
+    return (one.without, *_figures(one.estimate), ratio, (moved or "nothing") + gap)
+
+
+def _figures(e: Estimate) -> tuple[str, str, str, str]:
+    error = "unknown" if math.isinf(e.error) else f"{e.error:.1e}"
+    return show.seconds(e.seconds), f"{e.joules:.3g} J", f"{1000 * e.dollars:.3g}", error
