@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hetero.backends.models import onnx_form, refusal
+from hetero.backends.models import computes_int8, int8_variants, onnx_form, refusal
 from hetero.backends.packages import missing, version
 from hetero.device import (
     HOST,
@@ -37,8 +37,9 @@ def probe(cpu: Processor) -> Sequence[DeviceStatus]:
         supplier="Microsoft",
         kinds=("onnx", "torch"),
         concurrency=64,
-        capability="ONNX models in fp32",
+        capability="ONNX models in fp32" + (", int8" if computes_int8(cpu) else ""),
         max_threads=cpu.cores,
+        precisions=("fp32", "int8") if computes_int8(cpu) else ("fp32",),
     )
     return [DeviceStatus(NAME, True, info)]
 
@@ -58,7 +59,10 @@ class OnnxRuntimeDevice:
     def variants(self, op: Op, specs: Specs) -> Offers:
         if refused := refusal(self.info, op):
             return Offers(refusals=(refused,))
-        return Offers(tuple(Variant("fp32", threads) for threads in thread_counts(self.info.max_threads)))
+        floats = (Variant("fp32", threads) for threads in thread_counts(self.info.max_threads))
+        return Offers(
+            (*floats, *int8_variants(self.info, "dynamic")), calibrated=int8_variants(self.info, "static")
+        )
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
         import onnxruntime
@@ -71,7 +75,7 @@ class OnnxRuntimeDevice:
         for group in ("intra_op", "inter_op"):  # a spinning pool slows down every engine beside it
             options.add_session_config_entry(f"session.{group}.allow_spinning", "0")
         try:
-            model = onnx_form(op)
+            model = onnx_form(op, variant)
             session = onnxruntime.InferenceSession(
                 model.file.source, options, providers=["CPUExecutionProvider"]
             )

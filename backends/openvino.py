@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetero.backends.models import onnx_form, refusal
+from hetero.backends.models import computes_int8, int8_variants, onnx_form, refusal
 from hetero.backends.packages import missing, version
 from hetero.device import (
     HOST,
@@ -36,7 +36,8 @@ NAME = "cpu/openvino"
 KEPT_MODELS = 8
 """Converted models that are kept, so that the variants of one op are built from one conversion."""
 
-_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+"""What is not in 8-bit integers in a quantised model is computed in floats."""
 _NEEDED: dict[Precision, tuple[str, ...]] = {
     "bf16": ("avx512_bf16", "amx_bf16"),
     "fp16": ("avx512_fp16", "amx_fp16", "asimdhp"),
@@ -48,6 +49,7 @@ def probe(cpu: Processor) -> Sequence[DeviceStatus]:
     if status := missing(NAME, "openvino", "openvino"):
         return [status]
     low: list[Precision] = [p for p, features in _NEEDED.items() if set(features) & set(cpu.features)]
+    low += ["int8"] if computes_int8(cpu) else []
     info = DeviceInfo(
         name=NAME,
         engine="openvino",
@@ -93,13 +95,13 @@ class OpenVinoDevice:
                 self._convert(op)
             except RuntimeError as error:
                 return Offers(refusals=(Refusal(f"OpenVINO cannot convert the model: {_reason(error)}"),))
-        return Offers(
-            tuple(
-                Variant(precision, threads, exact=precision == "fp32")
-                for precision in self.info.precisions
-                for threads in thread_counts(self.info.max_threads)
-            )
+        floats = (
+            Variant(precision, threads, exact=precision == "fp32")
+            for precision in self.info.precisions
+            if precision != "int8"
+            for threads in thread_counts(self.info.max_threads)
         )
+        return Offers(tuple(floats), calibrated=int8_variants(self.info, "static"))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
         config: dict[str, Any] = {
@@ -110,7 +112,7 @@ class OpenVinoDevice:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            model = onnx_form(op)
+            model = onnx_form(op, variant)
             compiled = self._core.compile_model(self._convert(model), "CPU", config)
             places = _places(compiled, model)
         except (

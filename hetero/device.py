@@ -162,10 +162,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """The ways in which a device can run an op, and each refusal's reason."""
+    """The ways in which a device can run an op, and each refusal's reason.
+
+    Those ``calibrated`` can be built only for inputs that are known: whoever has samples keeps some of them
+    (``hetero.ops.onnx_quantise.keep_calibration``) and names them in the variant's setting ``calibration``.
+    """
 
     variants: tuple[Variant, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    calibrated: tuple[Variant, ...] = ()
 
 
 class Pending(Protocol):

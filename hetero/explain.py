@@ -36,7 +36,7 @@ def _headline(plan: Plan) -> str:
         f"  latency   {show.seconds(e.seconds)} +- {show.seconds(spread)}  ({e.sources.get('seconds')})",
         f"  energy    {e.joules:.3g} J  ({e.sources.get('joules')})",
         f"  cost      ${e.dollars * 1000:.3g} per 1,000 queries  ({e.sources.get('dollars')})",
-        f"  error     {e.error:.1e}  ({e.sources.get('error')})",
+        f"  error     {e.error:.1e}  ({e.sources.get('error')}, {plan.request.metric.name})",
         f"  memory    {show.nbytes(e.memory_bytes)} of weights  ({e.sources.get('memory_bytes')})",
     ]
     if e.period_s:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from msgspec import convert
 
 from hetero.cost.estimate import Estimate
+from hetero.cost.metrics import METRICS, Metric
 from hetero.cost.store import ProfileStore
 from hetero.device import Variant
 from hetero.errors import HeteroError, PlanMismatchError
@@ -21,8 +22,8 @@ from hetero.limits import Limits
 from hetero.machine import Machine
 from hetero.ops.map import MapOp
 from hetero.planning.evidence import Evidence
-from hetero.planning.selection import Selection
 from hetero.planning.micro_batches import require_joinable
+from hetero.planning.selection import Selection
 from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request, Speeds
 from hetero.registry import detect_machine
 from hetero.schedule.problem import Problem
@@ -32,9 +33,9 @@ from hetero.schedule.verify import verify
 __all__ = ["LARGEST_NBYTES", "read_plan", "save_plan"]
 
 VERSION = 1
-
 LARGEST_NBYTES = 256 << 20
 """A plan of 10,000 nodes with all that was considered has a tenth of it."""
+
 
 def save_plan(plan: Plan, path: str | Path) -> None:
     """Write the plan; the old file stays intact if that fails."""
@@ -48,9 +49,9 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
         PlanMismatchError: the file is no plan, or its pipeline or its machine differs; names the difference.
     """
     try:
-        data = json.loads(Path(path).read_text("utf-8"))
         if Path(path).stat().st_size > LARGEST_NBYTES:
             raise PlanMismatchError(f"{path} is not a plan file: it is larger than {LARGEST_NBYTES >> 20} MB")
+        data = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise PlanMismatchError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -94,6 +95,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
             "limits": {name: getattr(plan.request.limits, name) for name in Limits.__slots__},
             "allow": plan.request.selection.allow,
             "deny": plan.request.selection.deny,
+            "metric": plan.request.metric.name,
         },
         "choices": {path: _choice(choice) for path, choice in plan.choices.items()},
         "problem": plan.problem.to_dict(),
@@ -120,9 +122,18 @@ def _plain(plan: Plan) -> dict[str, Any]:
             ],
         },
         "notes": list(plan.notes),
+        "micro_batches": {path: [m.requests, m.wait_s] for path, m in plan.micro_batches.items()},
     }
 
-        "micro_batches": {path: [m.requests, m.wait_s] for path, m in plan.micro_batches.items()},
+
+def _metric(name: str) -> Metric:
+    """A user's function is not in the file: nothing is compared by it again, and planning again says so."""
+
+    def unknown(reference: Any, found: Any) -> float:
+        raise PlanMismatchError(f"its error was measured by the {name}, which is not in the file: plan again")
+
+    return METRICS.get(name) or Metric(name, unknown)
+
 
 def _choice(choice: Choice) -> list[Any]:
     return [choice.device, choice.variant.to_dict()]
@@ -145,6 +156,7 @@ def _plan(data: Mapping[str, Any], graph: Graph) -> Plan:
             Selection(
                 convert(asked["allow"], tuple[str, ...] | None), convert(asked["deny"], tuple[str, ...])
             ),
+            _metric(convert(asked.get("metric", "relative"), str)),
         ),
         choices={
             path: Choice(*choice)
@@ -160,6 +172,10 @@ def _plan(data: Mapping[str, Any], graph: Graph) -> Plan:
         evidence=None if data["evidence"] is None else Evidence.from_dict(data["evidence"]),
         speeds=_speeds(data.get("speeds") or {"cores": [], "beside": []}),  # older files have none
         notes=convert(data["notes"], tuple[str, ...]),
+        micro_batches={
+            path: MicroBatch(*found)
+            for path, found in convert(data.get("micro_batches", {}), dict[str, tuple[int, float]]).items()
+        },
     )
     _require_complete(plan)
     return plan
@@ -180,15 +196,13 @@ def _require_complete(plan: Plan) -> None:
         choice = plan.choices[path]
         inside = bool(node.op.subgraphs)
         known = (
-        micro_batches={
-            path: MicroBatch(*found)
-            for path, found in convert(data.get("micro_batches", {}), dict[str, tuple[int, float]]).items()
-        },
             choice.device == CONTROL if inside else node.op.kind in plan.machine.device(choice.device).kinds
         )
         counts = [choice.variant.threads, _lanes(choice) if isinstance(node.op, MapOp) else 1]
         if not known or not all(1 <= count <= cores for count in counts):
             raise PlanMismatchError(f"node {path!r} cannot run on {choice.device!r} {choice.variant}")
+    for path in plan.micro_batches:
+        require_joinable(plan, path)
     for path, options in plan.options.items():
         if any(option.estimate is not None and not _possible(option.estimate) for option in options):
             raise PlanMismatchError(f"an option of node {path!r} has an estimate below zero, or none that is a number")
@@ -204,8 +218,6 @@ def _require_complete(plan: Plan) -> None:
         )
 
 
-    for path in plan.micro_batches:
-        require_joinable(plan, path)
 def _possible(estimate: Estimate) -> bool:
     numbers = (estimate.seconds, estimate.joules, estimate.dollars, estimate.memory_bytes)
     return all(math.isfinite(number) and number >= 0 for number in numbers) and estimate.error >= 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hetero.arguments import Args
+from hetero.cost.metrics import metric_of
 from hetero.cost.progress import Progress
 from hetero.cost.store import ProfileStore
 from hetero.errors import ArgumentError, UnknownNameError
@@ -38,6 +39,7 @@ def plan(
     deny: str | Iterable[str] | None = None,
     machine: Machine | None = None,
     calibrate: Sequence[Any] = (),
+    metric: str | Callable[[Any, Any], float] = "relative",
     budget_s: float | None = None,
     progress: Progress | None = None,
     store: ProfileStore | None = None,
@@ -58,6 +60,10 @@ def plan(
         machine: instead of this one.
         calibrate: more samples, each one input or an ``ht.args(...)``; errors and the lengths of maps are learned on
             them too, and costs are the mean over all samples.
+        metric: what the error limit is about, on the pipeline's result: ``relative`` (L2), ``max_abs``, ``cosine``
+            (1 - cosine), ``top1`` (share of rows with another winner), ``exact`` (share of samples in which anything
+            that is no float differs), or a function of the reference's result and the found one. With all but the
+            first the nodes' own errors limit nothing: what was chosen is run on the samples, and its result decides.
         budget_s: seconds for measuring and solving; what is not measured by then is taken from the prior, and the
             plan says so. Not bounded by it: running the sample once by the references, and once as planned to compare.
         progress: is told how far measuring is; without it a bar is shown where a person watches standard error.
@@ -66,7 +72,7 @@ def plan(
     Raises:
         InfeasibleError: no choice satisfies the limits; names the limit that binds and by how much.
         SpecError: the sample does not fit a node; names node, input, found and expected.
-        UnknownNameError: a word of ``allow`` or ``deny`` that nothing has; lists all.
+        UnknownNameError: a word of ``allow`` or ``deny`` that nothing has, or an unknown metric; lists all.
 
     >>> import hetero as ht
     >>> @ht.node
@@ -78,7 +84,7 @@ def plan(
     """
     started = time.perf_counter()
     graph = graph_of(pipeline)
-    request = Request(_objective(objective), _limits(limits), Selection.of(allow, deny))
+    request = Request(_objective(objective), _limits(limits), Selection.of(allow, deny), metric_of(metric))
     _require(Machine | None, "machine", machine, "an ht.Machine; ht.Machine.load(path) reads one")
     _require(ProfileStore | None, "store", store, "a hetero.cost.store.ProfileStore(path)")
     deadline = None if budget_s is None else started + _seconds("budget_s", budget_s)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from hetero import show
 from hetero.arguments import Errors
 from hetero.cost.estimate import Estimate
+from hetero.cost.metrics import RELATIVE, Metric
 from hetero.device import Variant
-from hetero.events import Event
 from hetero.errors import ArgumentError
+from hetero.events import Event
 from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
@@ -63,7 +64,6 @@ class Considered:
 
 
 @dataclass(frozen=True, slots=True)
-@dataclass(frozen=True, slots=True)
 class MicroBatch:
     """Calls of one node by several requests, made as one call.
 
@@ -87,12 +87,15 @@ class MicroBatch:
             raise ArgumentError(f"wait_s={self.wait_s!r}: expected a number of seconds >= 0")
 
 
+@dataclass(frozen=True, slots=True)
 class Request:
     """What was asked of the planner."""
 
     objective: str
     limits: Limits
     selection: Selection
+    metric: Metric = RELATIVE
+    """What the error limit is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +125,13 @@ class Plan:
     options: Mapping[str, tuple[Considered, ...]] = field(default_factory=dict, repr=False)
     evidence: Evidence | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    micro_batches: Mapping[str, MicroBatch] = field(default_factory=dict)
+    """The nodes that are run for several requests at once."""
     cluster: str | None = None
     """The address of the Ray cluster that it runs on; None is this machine."""
     speeds: Speeds = field(default_factory=Speeds, repr=False)
     """What planning again, with other constraints, has to know to predict as this plan does."""
     samples: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
-    micro_batches: Mapping[str, MicroBatch] = field(default_factory=dict)
-    """The nodes that are run for several requests at once."""
     """The samples it was planned on, kept in this process for planning again; never saved."""
     _open: _Opened = field(default_factory=lambda: _Opened(), repr=False)
 
@@ -218,9 +221,6 @@ class Plan:
 
         save_plan(self, path)
 
-    def on_ray(self, address: str | None = None, *, labels: Mapping[str, str] | None = None) -> Plan:
-        """The same pipeline planned again for a Ray cluster, with the same face; for its nodes with these labels only.
-
     def micro_batched(
         self, requests: int = 8, wait_s: float = 0.002, nodes: Iterable[str] | None = None
     ) -> Plan:
@@ -241,6 +241,9 @@ class Plan:
         from hetero.planning.micro_batches import with_micro_batches
 
         return with_micro_batches(self, MicroBatch(requests, wait_s), None if nodes is None else tuple(nodes))
+
+    def on_ray(self, address: str | None = None, *, labels: Mapping[str, str] | None = None) -> Plan:
+        """The same pipeline planned again for a Ray cluster, with the same face; for its nodes with these labels only.
 
         A cluster that has grown or shrunk is used as it is then: a plan on a cluster has ``on_ray`` too.
         """

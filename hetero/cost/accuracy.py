@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from hetero.cost.difference import relative_l2
 from hetero.cost.interpret import interpret
+from hetero.cost.metrics import RELATIVE, Metric
 from hetero.cost.record import Call, Recording, References, failed, run_reference
 from hetero.errors import DeviceError
 from hetero.graph import Graph, Node
@@ -38,7 +39,7 @@ class Culprit:
 
 @dataclass(frozen=True, slots=True)
 class PipelineError:
-    """The largest relative L2 difference of the final outputs, and who is to blame, the first suspect first.
+    """The error of the final outputs over the samples, and who is to blame, the first suspect first.
 
     Suspects are all nodes that do not run by the reference and whose outputs differ from the recorded ones.
     They are in the order of the error of their own, which is what exceeds ten times that of their inputs: a
@@ -56,8 +57,9 @@ def pipeline_error(
     recording: Recording,
     executable_for: ExecutableFor[_C],
     batchings: Mapping[str, Batching] = MappingProxyType({}),
+    metric: Metric = RELATIVE,
 ) -> PipelineError:
-    """Run the graph on the recorded samples, node by node, as chosen, and compare the final outputs.
+    """Run the graph on the recorded samples, node by node, as chosen, and compare the final outputs by the metric.
 
     A node that runs by the reference on inputs that are exactly recorded ones is not run again: its recorded
     outputs are used. Nodes without a choice run by the reference. Those with a batching get a map's items in batches.
@@ -70,13 +72,13 @@ def pipeline_error(
     nodes = dict(graph.walk())
     together = {path: partial(replay.together, path, nodes[path], how) for path, how in batchings.items()}
     errors = [
-        relative_l2(
+        metric.difference(
             recording.outputs[number],
             interpret(graph, sample, replay.begin(number), together=together),
         )
         for number, sample in enumerate(recording.samples)
     ]
-    return PipelineError(max(errors, default=0.0), replay.culprits())
+    return PipelineError(metric.over(errors), replay.culprits())
 
 
 class _Replay:

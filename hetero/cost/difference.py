@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from hetero.values import digest_of
 
-__all__ = ["relative_l2"]
+__all__ = ["OfArrays", "largest_difference", "relative_l2"]
+
+OfArrays: TypeAlias = Callable[["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"], float]
 
 
 def relative_l2(reference: Any, found: Any) -> float:
@@ -29,6 +31,15 @@ def relative_l2(reference: Any, found: Any) -> float:
     >>> relative_l2(("text", 1.0), ("test", 1.0))
     inf
     """
+    return largest_difference(reference, found, _vector_l2)
+
+
+def largest_difference(reference: Any, found: Any, of_arrays: OfArrays) -> float:
+    """The same for another difference of two float arrays of one shape, which have the same NaNs and infinities.
+
+    >>> largest_difference(("text", [1.0, 2.0]), ("text", [1.0, 2.5]), lambda a, b: float(abs(a - b).max()))
+    0.5
+    """
     if reference is found:
         return 0.0
     own_difference = getattr(reference, "hetero_difference", None)
@@ -36,18 +47,18 @@ def relative_l2(reference: Any, found: Any) -> float:
         return float(own_difference(found))
     reference_vector, found_vector = _vector(reference), _vector(found)
     if reference_vector is not None and found_vector is not None:
-        return _vector_l2(reference_vector, found_vector)
+        return _of_floats(reference_vector, found_vector, of_arrays)
     if isinstance(reference, np.ndarray) or isinstance(found, np.ndarray):
-        return _other_arrays(reference, found)
+        return _other_arrays(reference, found, of_arrays)
     if isinstance(reference, Mapping) and isinstance(found, Mapping):
         if list(map(str, reference)) != list(map(str, found)):
             return math.inf
-        return _largest(reference.values(), found.values())
+        return _largest(reference.values(), found.values(), of_arrays)
     if isinstance(reference, list | tuple) and isinstance(found, list | tuple):
-        return _largest(reference, found) if len(reference) == len(found) else math.inf
+        return _largest(reference, found, of_arrays) if len(reference) == len(found) else math.inf
     if dataclasses.is_dataclass(reference) and type(reference) is type(found):
         names = [field.name for field in dataclasses.fields(reference)]
-        return _largest([getattr(reference, n) for n in names], [getattr(found, n) for n in names])
+        return _largest([getattr(reference, n) for n in names], [getattr(found, n) for n in names], of_arrays)
     return 0.0 if _equal(reference, found) else math.inf
 
 
@@ -64,34 +75,43 @@ def _vector(value: Any) -> np.ndarray[Any, Any] | None:
     return None
 
 
-def _vector_l2(reference: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> float:
+def _of_floats(reference: np.ndarray[Any, Any], found: np.ndarray[Any, Any], of_arrays: OfArrays) -> float:
+    """In double precision, where shapes and what is not finite are the same."""
     if reference.shape != found.shape:
         return math.inf
     wide = np.complex128 if "c" in (reference.dtype.kind, found.dtype.kind) else np.float64
-    a, b = reference.astype(wide).ravel(), found.astype(wide).ravel()
+    a, b = reference.astype(wide), found.astype(wide)
     finite = np.isfinite(a)
     if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(b[finite]).all():
         return math.inf
-    a, b = a[finite], b[finite]
+    if not finite.all():
+        a, b = np.where(finite, a, 0), np.where(finite, b, 0)
+    return of_arrays(a, b)
+
+
+def _vector_l2(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
+    a, b = a.ravel(), b.ravel()
     difference, size = float(np.linalg.norm(b - a)), float(np.linalg.norm(a))
     if difference == 0:
         return 0.0
     return difference / size if size > 0 else math.inf
 
 
-def _other_arrays(reference: Any, found: Any) -> float:
+def _other_arrays(reference: Any, found: Any, of_arrays: OfArrays) -> float:
     """Arrays of integers, truth values, texts or objects."""
     if not isinstance(reference, np.ndarray) or not isinstance(found, np.ndarray):
         return math.inf
     if reference.shape != found.shape:
         return math.inf
     if reference.dtype == object and found.dtype == object:
-        return _largest(reference.ravel().tolist(), found.ravel().tolist())
+        return _largest(reference.ravel().tolist(), found.ravel().tolist(), of_arrays)
     return 0.0 if np.array_equal(reference, found) else math.inf
 
 
-def _largest(reference: Any, found: Any) -> float:
-    return max(map(relative_l2, reference, found), default=0.0)
+def _largest(reference: Any, found: Any, of_arrays: OfArrays) -> float:
+    return max(
+        (largest_difference(a, b, of_arrays) for a, b in zip(reference, found, strict=True)), default=0.0
+    )
 
 
 def _equal(reference: Any, found: Any) -> bool:

@@ -7,6 +7,7 @@ chosen are too far from the reference's, the option that is to blame is taken ou
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -69,7 +70,7 @@ def decide(
         if evidence is None:
             evidence = evidence_of(graph, seen.recording)
             remember(store, key, evidence)
-    candidates, refused = candidates_of(graph, machine, evidence, store, opener)
+    candidates, refused = candidates_of(graph, machine, evidence, store, opener, key if samples else "")
     everything = [candidate for found in candidates.values() for candidate in found]
     failures: Mapping[Candidate, str] = hopeless(everything, evidence)
     measure = measure or partial(measure_here, deadline=deadline, progress=progress)
@@ -97,7 +98,7 @@ def decide(
     in_flow = request.objective == "throughput"
     beside = speeds_beside(graph, machine, setting, seen, store, deadline, in_flow=in_flow)
     setting = replace(setting, beside=beside)
-    gate = Gate(graph, machine, seen, key, store, opener) if samples else None
+    gate = Gate(graph, machine, seen, key, store, opener, request.metric) if samples else None
     found = settle(graph, machine, request, setting, gate, _left(deadline))
     return replace(
         found,
@@ -145,7 +146,7 @@ def _option(
     if candidate in failures:
         return Considered(candidate.choice, None, failures[candidate])
     option = considered(candidate, evidence, store)
-    limit = request.limits.effective_error
+    limit = request.limits.effective_error if request.metric.of_nodes else sys.float_info.max
     if option.estimate is not None and option.estimate.error > limit:
         error = option.estimate.error
         how = (
@@ -153,7 +154,7 @@ def _option(
             if math.isinf(error)
             else f"its error is {error:.1e}"
         )
-        return replace(option, reason=f"{how}; the limit is {limit:.1e}")
+        return replace(option, reason=f"{how}; the limit is {request.limits.effective_error:.1e}")
     return option
 
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from hetero.cost.accuracy import Culprit, PipelineError, pipeline_error
 from hetero.cost.contender import execute, host_run
+from hetero.cost.metrics import RELATIVE, Metric
 from hetero.cost.record import Recording
 from hetero.cost.store import ProfileStore
 from hetero.device import Device, DeviceInfo
@@ -45,8 +46,9 @@ class Gate:
         key: str,
         store: ProfileStore,
         opener: Opener = open_device,
+        metric: Metric = RELATIVE,
     ) -> None:
-        self._opener = opener
+        self._opener, self._metric = opener, metric
         self._graph, self._machine, self._samples, self._key, self._store = (
             graph,
             machine,
@@ -57,9 +59,10 @@ class Gate:
         self._ops = {path: node.op for path, node in graph.walk()}
 
     def check(self, choices: Mapping[str, Choice]) -> PipelineError:
-        """The largest relative L2 difference of a final output on any sample, and the nodes that it comes from."""
+        """The error of the final outputs over the samples, and the nodes that it comes from."""
         leaves = {path: choice for path, choice in choices.items() if choice.device != CONTROL}
-        key = digest_of(self._key, sorted(self._describe(path, choice) for path, choice in leaves.items()))
+        described = sorted(self._describe(path, choice) for path, choice in leaves.items())
+        key = digest_of(self._key, described, *([] if self._metric.of_nodes else [self._metric.digest]))
         kept = self._store.get_record("pipeline error", key)
         if kept is not None:
             culprits = (
@@ -80,7 +83,9 @@ class Gate:
                 for path, choice in leaves.items()
                 if (size := batch_of(choice.variant)) > 1
             }
-            found = pipeline_error(self._graph, leaves, self._samples.recording, run_of, batchings)
+            found = pipeline_error(
+                self._graph, leaves, self._samples.recording, run_of, batchings, self._metric
+            )
         self._store.put_record(
             "pipeline error",
             key,

@@ -13,6 +13,7 @@ from hetero.cost.store import ProfileStore
 from hetero.cost.together import batched_calls
 from hetero.errors import DeviceError
 from hetero.graph import Graph
+from hetero.planning.calibrate import keep_inputs
 from hetero.planning.options import Candidate
 from hetero.registry import open_device
 from hetero.rewrite.batch import batch_of
@@ -63,6 +64,7 @@ def measure_here(
     progress: Progress | None = None,
 ) -> Mapping[Candidate, DeviceError]:
     """Measure on this machine, until the deadline (a time of ``time.perf_counter``)."""
+    keep_inputs(candidates, lambda path: samples.recording.calls[path])
     contestants = {
         Contestant(c.path, open_device(c.info), c.processor, c.op, c.built, samples.calls_as(c)): c
         for c in candidates

@@ -18,6 +18,7 @@ from hetero.errors import HeteroError, InfeasibleError
 from hetero.graph import Graph, Node
 from hetero.machine import Machine, Processor
 from hetero.ops.base import Op
+from hetero.planning.calibrate import calibrated
 from hetero.planning.evidence import Evidence, SeenCall
 from hetero.plans import Choice, Considered
 from hetero.rewrite.batch import alone, batched
@@ -80,8 +81,10 @@ def candidates_of(
     evidence: Evidence,
     store: ProfileStore,
     open_device: Callable[[DeviceInfo], Device],
+    calibration: str = "",
 ) -> tuple[dict[str, tuple[Candidate, ...]], dict[str, tuple[Considered, ...]]]:
-    """What the devices offer for every leaf, and what they refuse with the reason.
+    """What the devices offer for every leaf, and what they refuse with the reason. ``calibration`` is what the samples
+    are known by, where there are any.
 
     Raises:
         InfeasibleError: no device offers a node at all; says what each of them answered.
@@ -97,7 +100,8 @@ def candidates_of(
                 continue
             processor = machine.processor(info.processor)
             offers = _offers(node.op, specs, info, processor, store, open_device)
-            mine += [Candidate(path, node.op, info, processor, variant) for variant in offers.variants]
+            here = [calibrated(one, calibration, path) for one in offers.calibrated] if calibration else []
+            mine += [Candidate(path, node.op, info, processor, one) for one in (*offers.variants, *here)]
             no += [
                 Considered(Choice(info.name, refusal.variant or Variant()), None, refusal.reason)
                 for refusal in offers.refusals
@@ -122,9 +126,8 @@ def _offers(
     open_device: Callable[[DeviceInfo], Device],
 ) -> Offers:
     """A device's answer, from the store where it was asked before: asking loads its engine."""
-    key = digest_of(
-        op.digest, op.effects, info.name, info.fingerprint(processor), info.max_threads, specs_text(specs)
-    )
+    able = (info.max_threads, list(info.precisions))
+    key = digest_of(op.digest, op.effects, info.name, info.fingerprint(processor), *able, specs_text(specs))
     kept = store.get_record("offers", key)
     if kept is not None:
         return Offers(
@@ -133,6 +136,7 @@ def _offers(
                 Refusal(r["reason"], r["variant"] and Variant.from_dict(r["variant"]))
                 for r in kept["refusals"]
             ),
+            tuple(map(Variant.from_dict, kept["calibrated"])),
         )
     try:
         offers = open_device(info).variants(op, specs)
@@ -148,6 +152,7 @@ def _offers(
             "refusals": [
                 {"reason": r.reason, "variant": r.variant and r.variant.to_dict()} for r in offers.refusals
             ],
+            "calibrated": [variant.to_dict() for variant in offers.calibrated],
         },
     )
     return offers

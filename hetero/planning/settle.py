@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
 
 from hetero.cost.accuracy import PipelineError
 from hetero.cost.estimate import Estimate, Source
+from hetero.cost.metrics import Metric
 from hetero.errors import InfeasibleError
 from hetero.graph import Graph
 from hetero.limits import Limits
@@ -32,7 +33,7 @@ from hetero.planning.whole import Solved, keeping_limits, whole_of
 from hetero.plans import CONTROL, Choice, Considered, Plan, Request, Speeds
 from hetero.rewrite.batch import batch_of
 from hetero.schedule.problem import Limits as ProblemLimits
-from hetero.schedule.problem import Problem
+from hetero.schedule.problem import Option, Problem
 from hetero.schedule.schedule import Schedule
 from hetero.schedule.solve import solve
 
@@ -57,7 +58,7 @@ def settle(
     while True:
         _require_usable(options, notes)
         setting = replace(setting, options=options)
-        formulated = formulate(graph, machine, _problem_limits(request.limits), setting)
+        formulated = formulate(graph, machine, _problem_limits(request), setting)
         try:
             locks = _locks(graph, formulated, setting)
             posed = _posed(formulated, graph, request, setting)
@@ -88,7 +89,9 @@ def settle(
             formulated.problem, schedule, setting.contention, holders(schedule, locks)
         )
     in_stream_s = period_s(flows(graph, machine, choices, setting), machine, setting)
-    estimate = _estimate(graph, machine, formulated, schedule, seconds, in_stream_s, verdict, setting)
+    estimate = _estimate(
+        graph, machine, formulated, schedule, seconds, in_stream_s, verdict, setting, request.metric
+    )
     _require_within(estimate, request.limits)
     return Plan(
         graph=graph,
@@ -170,12 +173,15 @@ def _stated(limits: Limits) -> str:
     return f"Limits({', '.join(stated)})"
 
 
-def _problem_limits(limits: Limits) -> ProblemLimits:
+def _problem_limits(request: Request) -> ProblemLimits:
+    """Of the errors only the nodes' own can be added up; another metric is left to the gate."""
+    limits = request.limits
+    adds_up = request.metric.of_nodes and math.isfinite(limits.effective_error)
     return ProblemLimits(
         seconds=limits.latency_s,
         joules=limits.joules,
         dollars=limits.dollars,
-        error=limits.effective_error if math.isfinite(limits.effective_error) else None,
+        error=limits.effective_error if adds_up else None,
         memory_bytes=limits.memory_bytes,
     )
 
@@ -242,6 +248,7 @@ def _estimate(
     in_stream_s: float,
     verdict: PipelineError | None,
     setting: Setting,
+    metric: Metric,
 ) -> Estimate:
     """What one request takes under this schedule, and how soon the next one follows in steady state."""
     tasks = {task.name: task for task in formulated.problem.tasks}
@@ -261,8 +268,7 @@ def _estimate(
         joules=whole.joules,
         # The machine is paid for while the request is served, whatever its cores do meanwhile.
         dollars=whole.dollars,
-        # The samples may happen to hide what the nodes' own errors show: the larger of the two is what is stated.
-        error=max(verdict.error if verdict else 0.0, sum(option.error for option in chosen.values())),
+        error=_error(verdict, chosen.values(), metric),
         memory_bytes=sum(resident.values()),
         period_s=in_stream_s,
         spread={
@@ -282,6 +288,14 @@ def _estimate(
             "period_s": source,
         },
     )
+
+
+def _error(verdict: PipelineError | None, chosen: Iterable[Option], metric: Metric) -> float:
+    """The samples may happen to hide what the nodes' own errors show: the larger of the two is what is stated, where
+    both are the same kind of difference."""
+    if verdict is not None and not metric.of_nodes:
+        return verdict.error
+    return max(verdict.error if verdict else 0.0, sum(option.error for option in chosen))
 
 
 def _overhead_s(graph: Graph, schedule: Schedule) -> float:
