@@ -11,7 +11,7 @@ from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import critical_path, load
 from hetero.schedule.problem import Limits, Problem
 
-__all__ = ["explain"]
+__all__ = ["explain", "missing_bytes"]
 
 
 def explain(problem: Problem, arrays: Arrays, limits: Limits, *, proven: bool = True) -> str:
@@ -55,10 +55,12 @@ def _missing_links(problem: Problem, arrays: Arrays) -> Iterator[str]:
 def _memory(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
     if limits.memory_bytes is None and not np.isfinite(arrays.memory_capacity).any():
         return
-    from hetero.schedule.exact import least_overflow
+    over = missing_bytes(arrays, limits)
+    if over <= 0:
+        from hetero.schedule.exact import least_overflow
 
-    over = least_overflow(arrays, limits)
-    if over is not None and over > 0:
+        over = least_overflow(arrays, limits) or 0.0
+    if over > 0:
         places = ", ".join(
             f"{p.name!r} {p.memory_bytes:g}" for p in problem.processors if p.memory_bytes is not None
         )
@@ -66,6 +68,19 @@ def _memory(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
         if limits.memory_bytes is not None:
             allowed.append(f"the limit is {limits.memory_bytes:g} in all")
         yield f"at least {over:g} bytes of memory are missing ({'; '.join(allowed)})"
+
+
+def missing_bytes(arrays: Arrays, limits: Limits) -> float:
+    """Bytes that all tasks need at the least, over what there is in all; tasks that may share a copy need none."""
+    least = np.minimum.reduceat(arrays.memory, arrays.first[:-1])
+    alone = np.logical_and.reduceat(arrays.key < 0, arrays.first[:-1])
+    used = np.zeros(arrays.processors, dtype=bool)
+    used[arrays.processor] = True
+    held = float(arrays.memory_capacity[used].sum())
+    if limits.memory_bytes is not None:
+        held = min(held, limits.memory_bytes)
+    needed = math.fsum(least[alone])
+    return needed - held if needed > held * (1 + 1e-9) else 0.0
 
 
 def _fastest(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:

@@ -17,11 +17,11 @@ from hetero.schedule.bounds import quick_bound
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Effort, Outcome
-from hetero.schedule.infeasible import explain
-from hetero.schedule.list_scheduling import portfolio
+from hetero.schedule.infeasible import explain, missing_bytes
 from hetero.schedule.load_bounds import load_bound
 from hetero.schedule.pooling import pooled
 from hetero.schedule.problem import Limits, Problem
+from hetero.schedule.repair import packed_by_solver, starting_draft
 from hetero.schedule.small import is_small, shortest_small
 from hetero.schedule.ticks import time_ticks
 from hetero.schedule.tradeoff import tradeoff_bound
@@ -45,6 +45,9 @@ NODES_PER_STEP = 500
 
 EXACT_UP_TO_SIZE = 6000
 """Beyond so many transfer constraints CP-SAT is still presolving when the budget ends."""
+
+PACKING_SHARE = 0.3
+"""Of the time, for a first schedule where list scheduling and repair find none."""
 
 ITERATIONS_PER_STEP = 10
 FIRST_ROUND_STEPS = 50
@@ -70,13 +73,15 @@ class _Solve:
     def __init__(self, problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> None:
         self._problem, self._arrays, self._limits, self._budget = problem, arrays, limits, budget
         self._bound = quick_bound(arrays)
-        if math.isinf(self._bound):
+        if math.isinf(self._bound) or missing_bytes(arrays, limits) > 0:
             raise InfeasibleError(explain(problem, arrays, limits))
-        self._best: Draft | None = next(iter(portfolio(arrays, limits)), None)
+        self._best: Draft | None = starting_draft(arrays, limits, quick=budget.left == 0)
         self._impossible = False
         self._raise_bound(load_bound(arrays, fit=False))
 
     def run(self) -> tuple[Draft, float]:
+        if self._best is None and self._arrays.tasks >= SEARCH_FROM_TASKS:
+            self._pack()
         if self._budget.steps is None:
             self._by_the_clock()
         else:
@@ -119,6 +124,16 @@ class _Solve:
                     method(turn)
                     steps -= turn
             size *= 2
+
+    def _pack(self) -> None:
+        """Find anything that keeps the limits, or that there is nothing, before time is spent on order."""
+        if self._budget.steps is None:
+            effort = self._budget.effort(PACKING_SHARE)
+        else:
+            effort = replace(self._budget, steps=FIRST_ROUND_STEPS).effort()
+        outcome = packed_by_solver(self._arrays, self._limits, effort)
+        self._keep(outcome.draft)
+        self._impossible = outcome.infeasible
 
     def _bound_tradeoff(self) -> None:
         if self._arrays.options + self._arrays.edges <= TRADEOFF_UP_TO_SIZE:

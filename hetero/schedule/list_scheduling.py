@@ -25,7 +25,17 @@ from hetero.schedule.draft import Draft
 from hetero.schedule.problem import Limits
 from hetero.schedule.ranks import downward_rank, optimistic_cost, upward_rank
 
-__all__ = ["PORTFOLIO", "cpop", "fixed_options", "heft", "lookahead", "one_processor", "peft", "portfolio"]
+__all__ = [
+    "PORTFOLIO",
+    "cpop",
+    "fixed_options",
+    "heft",
+    "lookahead",
+    "one_processor",
+    "peft",
+    "place_all",
+    "portfolio",
+]
 
 LOOKAHEAD_UP_TO = 20_000
 """Trials of children; beyond, looking ahead takes more than the few milliseconds that a list schedule should."""
@@ -34,7 +44,7 @@ LOOKAHEAD_UP_TO = 20_000
 def heft(arrays: Arrays, limits: Limits) -> Draft | None:
     """Heterogeneous Earliest Finish Time: by decreasing upward rank, to where it ends first."""
     priority = upward_rank(arrays)
-    return _place_all(arrays, limits, priority, lambda builder, task: builder.earliest_finish(task), "heft")
+    return place_all(arrays, limits, priority, lambda builder, task: builder.earliest_finish(task), "heft")
 
 
 def peft(arrays: Arrays, limits: Limits) -> Draft | None:
@@ -42,7 +52,7 @@ def peft(arrays: Arrays, limits: Limits) -> Draft | None:
     table = optimistic_cost(arrays)
     counts = np.diff(arrays.first)
     priority = np.add.reduceat(table, arrays.first[:-1]) / counts if arrays.tasks else np.zeros(0)
-    return _place_all(
+    return place_all(
         arrays, limits, priority, lambda builder, task: builder.earliest_finish(task, table), "peft"
     )
 
@@ -58,7 +68,7 @@ def cpop(arrays: Arrays, limits: Limits) -> Draft | None:
         on_home = builder.earliest_finish(task, only_on=home) if critical[task] and home is not None else None
         return on_home or builder.earliest_finish(task)
 
-    return _place_all(arrays, limits, priority, choose, "cpop")
+    return place_all(arrays, limits, priority, choose, "cpop")
 
 
 def lookahead(arrays: Arrays, limits: Limits) -> Draft | None:
@@ -82,7 +92,7 @@ def lookahead(arrays: Arrays, limits: Limits) -> Draft | None:
             default=None,
         )
 
-    return _place_all(arrays, limits, priority, choose, "lookahead")
+    return place_all(arrays, limits, priority, choose, "lookahead")
 
 
 def _last_end(builder: Builder, way: tuple[int, float], children: Sequence[int]) -> float:
@@ -107,7 +117,7 @@ def one_processor(arrays: Arrays, limits: Limits) -> Draft | None:
     for least_s, processor in sorted(_alone(arrays)):
         if best is not None and least_s >= best.makespan_s:
             break
-        draft = _place_all(arrays, limits, priority, partial(_earliest_on, processor), "one-processor")
+        draft = place_all(arrays, limits, priority, partial(_earliest_on, processor), "one-processor")
         best = _best([best, draft])
     return best
 
@@ -130,7 +140,7 @@ def _earliest_on(processor: int, builder: Builder, task: int) -> tuple[int, floa
 def fixed_options(arrays: Arrays, option: Sequence[int], method: str) -> Draft:
     """HEFT's order and insertion for options that are already chosen (and fit)."""
     seconds = arrays.seconds[np.asarray(option, dtype=np.int64)]
-    draft = _place_all(
+    draft = place_all(
         arrays,
         Limits(),
         upward_rank(arrays, seconds),
@@ -150,7 +160,7 @@ def portfolio(arrays: Arrays, limits: Limits) -> list[Draft]:
     return sorted((draft for draft in drafts if draft is not None), key=lambda draft: draft.makespan_s)
 
 
-def _place_all(
+def place_all(
     arrays: Arrays,
     limits: Limits,
     priority: Floats,
