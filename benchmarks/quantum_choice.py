@@ -86,7 +86,7 @@ def single(method: str) -> Callable[[QuantumCircuit, int], Any]:
     return run
 
 
-def contestant(name: str) -> None:
+def contestant(name: str, repeats: int) -> None:
     """Serve one contestant on standard input and output."""
     run = {"hetero": hetero, "automatic": automatic}.get(name, lambda: single(name))()
     warm = QuantumCircuit(2)
@@ -108,9 +108,9 @@ def contestant(name: str) -> None:
             (circuit,) = qpy.load(file)
         best = math.inf
         try:
-            for attempt in range(REPEATS):
+            for attempt in range(repeats):
                 started = time.perf_counter()
-                run(circuit, 10 + serial * REPEATS + attempt)
+                run(circuit, 10 + serial * repeats + attempt)
                 best = min(best, time.perf_counter() - started)
                 if best > SHORT_S:
                     break
@@ -122,15 +122,24 @@ def contestant(name: str) -> None:
 class Process:
     """A contestant's process, started again after it was killed."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, repeats: int = REPEATS) -> None:
+        self.name, self.repeats = name, repeats
         self._process: subprocess.Popen[str] | None = None
 
     def seconds(self, path: Path, limit_s: float) -> float | str:
         """Of one circuit, or why there are none."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", __file__, "--contestant", self.name],
+                [
+                    sys.executable,
+                    "-W",
+                    "ignore",
+                    __file__,
+                    "--contestant",
+                    self.name,
+                    "--repeats",
+                    str(self.repeats),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -140,7 +149,7 @@ class Process:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
-        return self._answer(limit_s + SHORT_S * REPEATS)
+        return self._answer(limit_s + SHORT_S * self.repeats)
 
     def _answer(self, limit_s: float) -> float | str:
         assert self._process is not None
@@ -272,9 +281,10 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=8.0, help="seconds that one circuit may take")
     parser.add_argument("--budget", type=float, default=600.0, help="seconds of measuring")
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contestant:
-        contestant(options.contestant)
+        contestant(options.contestant, options.repeats)
         return 0
     measure(options.csv, options)
     return 0 if report(options.csv) else 1

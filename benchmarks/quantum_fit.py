@@ -13,7 +13,7 @@ import argparse
 import csv
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from circuit_families import FAMILIES, held_out, measured
 from scipy.optimize import least_squares
 
 from hetero.cost.circuit_laws import Shape, compile_terms, run_terms
+from hetero.cost.circuit_rates import RATES
 from hetero.cost.circuits import method_of, shape_of
 from hetero.device import Device, DeviceInfo, Variant
 from hetero.errors import DeviceError, WorkerError
@@ -126,11 +127,11 @@ def timed(device: Device, op: CircuitOp, variant: Variant, limit_s: float) -> tu
         return 0.0, None
 
 
-def measure(path: Path, limit_s: float, budget_s: float) -> None:
-    """Add what the file lacks, until the budget is spent."""
+def measure(path: Path, engines: Sequence[str], limit_s: float, budget_s: float) -> None:
+    """Add what the file lacks of these engines, until the budget is spent."""
     known = {row.key for row in read(path)} if path.exists() else set()
     path.parent.mkdir(parents=True, exist_ok=True)
-    infos = [info for info in detect_machine().devices if info.engine in ENGINES]
+    infos = [info for info in detect_machine().devices if info.engine in engines]
     hopeless: set[tuple[str, str, str]] = set()
     started = time.perf_counter()
     with path.open("a", newline="") as file:
@@ -244,6 +245,9 @@ def fitted(rows: list[Row]) -> dict[str, dict[str, Any]]:
 
 
 def write(found: dict[str, dict[str, Any]]) -> None:
+    """The file of rates anew; those of methods that were not measured stay."""
+    shipped = {name: {"run": r.run, "compile": r.compile, "spread": r.spread} for name, r in RATES.items()}
+    found = dict(sorted({**shipped, **found}.items()))
     head, _, _ = RATES_FILE.read_text("utf-8").partition("RATES: ")
     lines = ["RATES: Mapping[str, Rate] = {\n"]
     for method, one in found.items():
@@ -262,9 +266,10 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, default=Path("build/figures/quantum_fit.csv"))
     parser.add_argument("--limit", type=float, default=4.0, help="seconds that one run may take")
     parser.add_argument("--budget", type=float, default=900.0, help="seconds of measuring")
+    parser.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
     parser.add_argument("--write", action="store_true", help="write hetero/cost/circuit_rates.py")
     options = parser.parse_args()
-    measure(options.csv, options.limit, options.budget)
+    measure(options.csv, options.engines, options.limit, options.budget)
     found = fitted(read(options.csv))
     if options.write:
         write(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +18,7 @@ from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
 from hetero.quantum.memory import notes_on
 from hetero.quantum.pubs import estimator_pubs, rows_of
+from hetero.quantum.queue import Turn, queued, with_cores
 from hetero.quantum.running import answer
 from hetero.quantum.ways import machine_for
 from hetero.quantum.workers import warm
@@ -73,29 +74,39 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         rng = np.random.default_rng(self.seed)
         work = [(pub, rows_of(pub), list(_groups(pub, self.noise_model))) for pub in coerced]
 
-        def run_pub(index: int, item: _Work, go_on: Callable[[], None]) -> PubResult:
-            pub, rows, groups = item
-            values = np.zeros(pub.shape)
+        noises = rng.spawn(len(work))
+
+        def run_pub(
+            index: int, pub: _Work, go_on: Callable[[], None], lane: int = 0, cores: int | None = None
+        ) -> PubResult:
+            given, rows, groups = pub
+            machine = self._machine if cores is None else with_cores(self._machine, cores)
+            values = np.zeros(given.shape)
             flat, parts, notes = values.reshape(-1), [], []
             for group in groups:
                 go_on()
-                found = answer(group.op, rows[group.sets], self._machine, rng, go_on)
+                found = answer(group.op, rows[group.sets], machine, noises[index], go_on, lane)
                 flat[group.places] = found.values[group.own_set, group.own_observable]
                 parts += [story.to_dict() for story in found.stories]
                 notes += list(found.notes)
-            values = flat.reshape(pub.shape)
-            if pub.precision:
-                values = rng.normal(values, pub.precision)
-            data = DataBin(evs=values, stds=np.full(pub.shape, float(pub.precision)), shape=pub.shape)
+            values = flat.reshape(given.shape)
+            if given.precision:
+                values = noises[index].normal(values, given.precision)
+            stds = np.full(given.shape, float(given.precision))
+            data = DataBin(evs=values, stds=stds, shape=given.shape)
             told = {"parts": parts, "reduced": notes}
             metadata = {
-                "target_precision": pub.precision,
-                "circuit_metadata": pub.circuit.metadata,
+                "target_precision": given.precision,
+                "circuit_metadata": given.circuit.metadata,
                 "hetero": told,
             }
             return PubResult(data, metadata=metadata)
 
-        return Job(work, run_pub)
+        def arrange() -> tuple[Sequence[Turn], int]:
+            asked = [[(group.op, rows[group.sets]) for group in groups] for _, rows, groups in work]
+            return queued(asked, self._machine)
+
+        return Job(work, run_pub, arrange)
 
 
 class _Group(NamedTuple):

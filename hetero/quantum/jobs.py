@@ -6,16 +6,18 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from qiskit.primitives import BasePrimitiveJob, PrimitiveResult, PubResult
 from qiskit.providers import JobStatus
 
+from hetero.quantum.queue import Turn, run_turns
 from hetero.quantum.threads import begin
 
 __all__ = ["Job", "Progress"]
 
 PubT = TypeVar("PubT")
+PubIn = TypeVar("PubIn", contravariant=True)
 
 
 class Progress(NamedTuple):
@@ -25,8 +27,18 @@ class Progress(NamedTuple):
     total: int
 
 
+class RunPub(Protocol[PubIn]):
+    """Runs one pub in a lane on so many cores; calls ``go_on`` where it can stop."""
+
+    def __call__(
+        self, index: int, pub: PubIn, go_on: Callable[[], None], lane: int = 0, cores: int | None = None
+    ) -> PubResult: ...
+
+
 class Job(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus], Generic[PubT]):  # type: ignore[misc]  # qiskit ships no types
-    """Runs the pubs one after the other in a thread, begun when the job is made.
+    """Runs the pubs in a thread, begun when the job is made: one after the other, or side by side as ``arrange`` says.
+
+    ``arrange`` gives the turns of a queue and how many cores it has; no turns, or no ``arrange``: one after the other.
 
     Raises (from ``result``):
         CancelledError: it was cancelled before it ended.
@@ -34,10 +46,14 @@ class Job(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus], Generic[PubT]
     """
 
     def __init__(
-        self, pubs: Sequence[PubT], run_pub: Callable[[int, PubT, Callable[[], None]], PubResult]
+        self,
+        pubs: Sequence[PubT],
+        run_pub: RunPub[PubT],
+        arrange: Callable[[], tuple[Sequence[Turn], int]] | None = None,
     ) -> None:
         super().__init__(str(uuid.uuid4()))
-        self._pubs, self._run_pub = pubs, run_pub
+        self._pubs, self._run_pub, self._arrange = pubs, run_pub, arrange
+        self._counting = threading.Lock()
         self._done = 0
         self._cancel = threading.Event()
         self._future: Future[PrimitiveResult[PubResult]] = Future()
@@ -83,11 +99,20 @@ class Job(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus], Generic[PubT]
 
     def _run(self) -> None:
         try:
-            results = []
-            for index, pub in enumerate(self._pubs):
+            turns, cores = self._arrange() if self._arrange else ((), 1)
+            results: list[PubResult] = [None] * len(self._pubs)
+
+            def turn(index: int, lane: int = 0, threads: int | None = None) -> None:
                 self._go_on()
-                results.append(self._run_pub(index, pub, self._go_on))
-                self._done += 1
+                results[index] = self._run_pub(index, self._pubs[index], self._go_on, lane, threads)
+                with self._counting:
+                    self._done += 1
+
+            if turns:
+                run_turns(turns, cores, lambda one, lane: turn(one.index, lane, one.cores))
+            else:
+                for index in range(len(self._pubs)):
+                    turn(index)
             self._future.set_result(PrimitiveResult(results, metadata={"version": 2}))
         except BaseException as error:  # it belongs to whoever asks for the result
             self._future.set_exception(error)

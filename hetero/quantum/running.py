@@ -16,7 +16,7 @@ from hetero.machine import Machine
 from hetero.ops.circuit import CircuitOp
 from hetero.quantum.attempts import attempts
 from hetero.quantum.story import Story, Tried
-from hetero.quantum.ways import Ways, ways_of
+from hetero.quantum.ways import Ways, inputs_of, ways_of
 from hetero.quantum.workers import MOST_KEPT, run
 from hetero.rewrite.reduce_circuit import Part, Reduced, as_it_is, reduced
 from hetero.values import specs_of
@@ -43,10 +43,11 @@ def answer(
     machine: Machine,
     rng: np.random.Generator,
     go_on: Callable[[], None] = lambda: None,
+    lane: int = 0,
 ) -> Answer:
     """The op's answer for parameter sets of shape (sets, n).
 
-    ``go_on`` is called before each part and may raise to stop.
+    ``go_on`` is called before each part and may raise to stop. ``lane``: the queue's, see `hetero.quantum.workers`.
 
     Raises:
         InfeasibleError: no device can run it; says what each would need.
@@ -56,7 +57,7 @@ def answer(
     answers, stories = [], []
     for part, known in zip(small.parts, ways, strict=True):
         go_on()
-        values, story = _part(part, rows[:, list(part.columns)], known, machine, rng)
+        values, story = _part(part, rows[:, list(part.columns)], known, machine, rng, lane)
         answers.append(values)
         stories.append(story)
     return Answer(small.combine(answers, len(rows), rng), tuple(stories), small.notes)
@@ -75,7 +76,7 @@ def _prepared(
         if key in _decided:
             _decided.move_to_end(key)
             return _decided[key]
-    whole = ways_of(op, specs_of(_inputs(op, rows)), machine, dry_run=False)
+    whole = ways_of(op, specs_of(inputs_of(op, rows)), machine, dry_run=False)
     quickest = min((way.forecast.first_s for way in whole.ways), default=np.inf)
     found: tuple[Reduced, tuple[Ways, ...]]
     if quickest < REDUCE_GATE_S * op.features.gates:
@@ -91,30 +92,31 @@ def _prepared(
 
 
 def _ways(op: CircuitOp, rows: np.ndarray[Any, Any], machine: Machine) -> Ways:
-    return ways_of(op, specs_of(_inputs(op, rows)), machine)
-
-
-def _inputs(op: CircuitOp, rows: np.ndarray[Any, Any]) -> list[Any]:
-    return [rows] if op.features.parameters else []
+    return ways_of(op, specs_of(inputs_of(op, rows)), machine)
 
 
 def _part(
-    part: Part, rows: np.ndarray[Any, Any], known: Ways, machine: Machine, rng: np.random.Generator
+    part: Part,
+    rows: np.ndarray[Any, Any],
+    known: Ways,
+    machine: Machine,
+    rng: np.random.Generator,
+    lane: int,
 ) -> tuple[Any, Story]:
     """The part's answer for every set. One that has no parameters is run once, and drawn from for every set."""
     op, sets = part.op, len(rows)
     if op.features.parameters or sets == 1:
-        output, story = _tried(op, rows, known)
+        output, story = _tried(op, rows, known, lane)
         return _values(op, output, op.features.parameters > 0), story
     if op.shots is None:
-        output, story = _tried(op, rows[:1], known)
+        output, story = _tried(op, rows[:1], known, lane)
         return np.repeat(np.reshape(output, (1, -1)), sets, axis=0), story
     many = replace(op, shots=op.shots * sets)
-    output, story = _tried(many, rows[:1], _ways(many, rows, machine))
+    output, story = _tried(many, rows[:1], _ways(many, rows, machine), lane)
     return _shared_out(_mapping(output), op.shots, sets, rng), story
 
 
-def _tried(op: CircuitOp, rows: np.ndarray[Any, Any], found: Ways) -> tuple[Any, Story]:
+def _tried(op: CircuitOp, rows: np.ndarray[Any, Any], found: Ways, lane: int) -> tuple[Any, Story]:
     """The first way that gives an answer; those before it are in the story."""
     if not found.ways:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in found.refused)
@@ -124,7 +126,7 @@ def _tried(op: CircuitOp, rows: np.ndarray[Any, Any], found: Ways) -> tuple[Any,
         way = found.ways[attempt.index]
         started = time.perf_counter()
         try:
-            (output,) = run(op, way, _inputs(op, rows), attempt.patience_s)
+            (output,) = run(op, way, inputs_of(op, rows), attempt.patience_s, lane)
         except DeviceError as error:
             lost.append(Tried(str(way), time.perf_counter() - started, str(error)))
             continue

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -16,6 +16,7 @@ from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
 from hetero.quantum.pubs import rows_of, sampler_pubs, seed_of
+from hetero.quantum.queue import Turn, queued, with_cores
 from hetero.quantum.running import Answer, answer
 from hetero.quantum.ways import machine_for
 from hetero.quantum.workers import warm
@@ -58,9 +59,7 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         self._machine = machine_for(Selection.of(allow, deny))
         warm(*self._machine.devices)
 
-    def run(
-        self, pubs: Iterable[Any], *, shots: int | None = None
-    ) -> Job[tuple[SamplerPub, CircuitOp | None]]:
+    def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> Job[_Work]:
         """Begin to run pubs: circuits, or tuples (circuit, parameter values, shots).
 
         Raises:
@@ -69,9 +68,8 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         """
         coerced = sampler_pubs(pubs, self.default_shots if shots is None else shots)
         rng = None if self.seed is None else np.random.default_rng(self.seed)
-        work = [(pub, _op(pub, seed_of(rng), self.noise_model)) for pub in coerced]
-        for pub, _ in work:
-            rows_of(pub)
+        work = [(pub, rows_of(pub), _op(pub, seed_of(rng), self.noise_model)) for pub in coerced]
+        for pub in coerced:
             if not pub.circuit.cregs:
                 warnings.warn(
                     f"circuit {pub.circuit.name!r} has no classical registers: its result will be empty",
@@ -81,15 +79,23 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         orders = [np.random.default_rng(seed_of(rng)) for _ in work]
 
         def run_pub(
-            index: int, item: tuple[SamplerPub, CircuitOp | None], go_on: Callable[[], None]
+            index: int, pub: _Work, go_on: Callable[[], None], lane: int = 0, cores: int | None = None
         ) -> SamplerPubResult:
-            pub, op = item
-            found = Answer([{0: pub.shots}] * pub.size, (), ())
+            given, rows, op = pub
+            found = Answer([{0: given.shots}] * given.size, (), ())
             if op is not None:
-                found = answer(op, rows_of(pub), self._machine, orders[index], go_on)
-            return _result(pub, found, orders[index])
+                machine = self._machine if cores is None else with_cores(self._machine, cores)
+                found = answer(op, rows, machine, orders[index], go_on, lane)
+            return _result(given, found, orders[index])
 
-        return Job(work, run_pub)
+        def arrange() -> tuple[Sequence[Turn], int]:
+            return queued([[] if op is None else [(op, rows)] for _, rows, op in work], self._machine)
+
+        return Job(work, run_pub, arrange)
+
+
+_Work: TypeAlias = tuple[SamplerPub, np.ndarray[Any, Any], CircuitOp | None]
+"""A pub, its parameter sets, and what is to be run of it."""
 
 
 def _op(pub: SamplerPub, seed: int | None, noise: Any) -> CircuitOp | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from hetero.cost.circuits import Forecast, forecasts
 from hetero.device import Device, DeviceInfo, Variant
@@ -17,7 +18,7 @@ from hetero.planning.selection import Selection
 from hetero.registry import open_here
 from hetero.values import Specs
 
-__all__ = ["Way", "Ways", "machine_for", "ways_of", "widest"]
+__all__ = ["Way", "Ways", "inputs_of", "machine_for", "ways_of", "widest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ def ways_of(op: CircuitOp, specs: Specs, machine: Machine, *, dry_run: bool = Tr
     told = forecasts(op, specs, found, dry_run=dry_run)
     ways, none = _fitting(found, told, machine)
     return Ways(tuple(ways), (*refused, *none))
+
+
+def inputs_of(op: CircuitOp, rows: Any) -> list[Any]:
+    """The op's inputs for parameter sets (sets, n): none where it has no parameters."""
+    return [rows] if op.features.parameters else []
 
 
 def widest(op: CircuitOp, specs: Specs, machine: Machine) -> tuple[DeviceInfo, Variant]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -20,7 +21,7 @@ from hetero.quantum.ways import Way
 from hetero.registry import open_device
 from hetero.worker_process import WorkerProcess
 
-__all__ = ["Kept", "killable", "run", "run_on", "warm"]
+__all__ = ["Kept", "killable", "lanes_ready", "open_lanes", "run", "run_on", "warm"]
 
 MOST_KEPT = 32
 """Compiled circuits that stay: a variational loop runs few, over and over."""
@@ -31,24 +32,24 @@ class Kept:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[str, str, str, bool], tuple[Executable, threading.Lock]] = (
+        self._found: OrderedDict[tuple[str, str, str, int | None], tuple[Executable, threading.Lock]] = (
             OrderedDict()
         )
 
     def get(
-        self, op: CircuitOp, info: DeviceInfo, variant: Variant, apart: bool = False
+        self, op: CircuitOp, info: DeviceInfo, variant: Variant, lane: int | None = None
     ) -> tuple[Executable, threading.Lock]:
         """The executable, compiled if it is not there.
 
         Raises:
             DeviceError: the engine refused.
         """
-        key = (op.kind, op.digest, f"{info.name} {variant}", apart)
+        key = (op.kind, op.digest, f"{info.name} {variant}", lane)
         with self._lock:
             if key in self._found:
                 self._found.move_to_end(key)
                 return self._found[key]
-        device = killable(info) if apart else open_device(info)
+        device = open_device(info) if lane is None else killable(info, lane)
         found = (device.compile(op, variant), threading.Lock())
         with self._lock:
             self._found[key] = found
@@ -62,20 +63,21 @@ class Kept:
 _kept = Kept()
 
 
-def run(op: CircuitOp, way: Way, inputs: Sequence[Any], patience_s: float | None) -> Outputs:
-    """Compile and run. With a patience the run is in a process of its own, which is killed when it is spent.
+def run(op: CircuitOp, way: Way, inputs: Sequence[Any], patience_s: float | None, lane: int = 0) -> Outputs:
+    """Compile and run. With a patience the run is in a process of its own, which is killed when it is spent; in a lane
+    other than 0 every run is in the lane's process.
 
     Raises:
         WorkerError: the patience was spent, or the process died.
         DeviceError: the engine failed.
     """
-    apart = patience_s is not None
-    executable, busy = _kept.get(op, way.info, way.variant, apart)
+    apart = patience_s is not None or lane > 0
+    executable, busy = _kept.get(op, way.info, way.variant, lane if apart else None)
     with busy:
         try:
             return executable.start(inputs).wait(patience_s)
         except WorkerError:
-            again(way.info)
+            again(way.info, lane)
             raise
 
 
@@ -91,17 +93,49 @@ def run_on(op: CircuitOp, info: DeviceInfo, variant: Variant, inputs: Sequence[A
 
 
 @cache
-def killable(info: DeviceInfo) -> Device:
-    """The device in a worker process: its own, or one more for a device that runs in this process otherwise."""
+def killable(info: DeviceInfo, lane: int = 0) -> Device:
+    """The device in a worker process: in the lane's, which all its devices share; in lane 0 in its own, or in one more
+    for a device that runs in this process otherwise."""
+    apart = replace(info, isolation="process")
+    if lane:
+        return ProcessDevice(apart, _lane(lane))
     device = open_device(info)
     if isinstance(device, ProcessDevice):
         return device
-    return ProcessDevice(replace(info, isolation="process"), WorkerProcess(f"{info.name} (killable)"))
+    return ProcessDevice(apart, WorkerProcess(f"{info.name} (killable)"))
 
 
-def again(info: DeviceInfo) -> None:
+@cache
+def _lane(lane: int) -> WorkerProcess:
+    return WorkerProcess(f"circuits, lane {lane}")
+
+
+def lanes_ready(count: int) -> bool:
+    """Whether the processes of lanes 1 to ``count`` run."""
+    return all(_lane(lane).pid for lane in range(1, count + 1))
+
+
+def open_lanes(infos: Sequence[DeviceInfo], count: int) -> None:
+    """Start the processes of lanes 1 to ``count``, all at once, and open the devices in them.
+
+    Raises:
+        DeviceError: one cannot be opened.
+    """
+
+    def opened(lane: int) -> None:
+        for info in infos:
+            device = killable(info, lane)
+            assert isinstance(device, ProcessDevice)
+            device.opened()
+
+    with ThreadPoolExecutor(count) as pool:
+        for done in [pool.submit(opened, lane) for lane in range(1, count + 1)]:
+            done.result()
+
+
+def again(info: DeviceInfo, lane: int = 0) -> None:
     """Have a device's killed worker started again, so that the next one finds it ready."""
-    device = killable(info)
+    device = killable(info, lane)
     if isinstance(device, ProcessDevice):
         threading.Thread(target=_opened, args=(device,), name="hetero restarts a worker", daemon=True).start()
 

@@ -228,11 +228,11 @@ def test_a_way_that_fails_is_followed_by_the_next_best(monkeypatch: pytest.Monke
     calls: list[str] = []
     right = running.run
 
-    def run(op: CircuitOp, way: Any, inputs: Any, patience_s: float | None) -> Any:
+    def run(op: CircuitOp, way: Any, inputs: Any, patience_s: float | None, lane: int) -> Any:
         calls.append(str(way))
         if len(calls) == 1:
             raise WorkerError("did not answer in time and was killed")
-        return right(op, way, inputs, patience_s)
+        return right(op, way, inputs, patience_s, lane)
 
     monkeypatch.setattr(running, "run", run)
     op = CircuitOp.from_circuit(measured(ghz(4)), shots=10, seed=1)

@@ -277,7 +277,7 @@ def test_a_job_tells_how_far_it_is_and_stops_when_asked() -> None:
     """Progress counts finished pubs; after cancel nothing more is begun, and the result says so."""
     begun, go = threading.Event(), threading.Event()
 
-    def run_pub(index: int, pub: str, go_on: Callable[[], None]) -> Any:
+    def run_pub(index: int, pub: str, go_on: Callable[[], None], *place: Any) -> Any:
         if index == 1:
             begun.set()
             assert go.wait(30)
@@ -304,7 +304,7 @@ def test_a_job_tells_how_far_it_is_and_stops_when_asked() -> None:
 def test_a_job_keeps_what_was_raised() -> None:
     """The error of a run is its job's: the status says so, the result raises it."""
 
-    def fail(index: int, pub: str, go_on: Callable[[], None]) -> Any:
+    def fail(index: int, pub: str, go_on: Callable[[], None], *place: Any) -> Any:
         raise ModelError("no")
 
     job = Job(["a"], fail)
