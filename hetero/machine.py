@@ -25,8 +25,12 @@ class Processor:
 
     ``cores`` is the capacity that tasks hold while they run: the cores this process may use, or 1 for a
     device that runs one task at a time. ``memory_bytes`` None means unlimited or unknown.
-    ``idle_watts``, ``active_watts_per_core`` and ``dollars_per_hour`` are what energy and cost are computed
-    from; ``power_source`` and ``price_source`` say where they came from (measured, modelled, declared).
+    ``idle_watts`` and ``active_watts_per_core`` are what energy is computed from. Cost is ``dollars_per_hour`` of
+    hardware (rent, or what was paid, written off over the hours of use) and ``overhead_per_hour`` (staff, space,
+    network) for as long as it is held, and its energy, ``pue`` times what the processor takes, at ``dollars_per_kwh``
+    (0 where rent holds it). ``grams_per_kwh`` is the carbon dioxide of the grid's electricity, None where unknown.
+    ``power_source``, ``price_source`` and ``carbon_source`` say where the numbers came from (measured, modelled,
+    declared).
     """
 
     name: str
@@ -43,6 +47,11 @@ class Processor:
     dollars_per_hour: float = 0.0
     price_source: str = "unknown"
     node: str = ""
+    overhead_per_hour: float = 0.0
+    dollars_per_kwh: float = 0.0
+    pue: float = 1.0
+    grams_per_kwh: float | None = None
+    carbon_source: str = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,10 @@ _PROCESSOR_NUMBERS = {
     "idle_watts": 0,
     "active_watts_per_core": 0,
     "dollars_per_hour": 0,
+    "overhead_per_hour": 0,
+    "dollars_per_kwh": 0,
+    "pue": 1,
+    "grams_per_kwh": 0,
 }
 _DEVICE_IDENTITY = (
     "engine",

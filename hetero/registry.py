@@ -16,6 +16,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from hetero import detect
+from hetero.cost.energy import with_power
+from hetero.cost.price import with_price
 from hetero.device import Backend, Device, DeviceInfo, DeviceStatus
 from hetero.errors import DeviceError, HeteroError, MissingExtraError, UnavailableError, UnknownNameError
 from hetero.machine import Machine, Processor
@@ -154,7 +156,7 @@ def detect_machine(*, teaching: bool = False) -> Machine:
         assert status.info is not None, f"{status.name} is available, so it must describe itself"
         infos.append(status.info)
         if status.processor is not None:
-            processors[status.processor.name] = status.processor
+            processors[status.processor.name] = with_price(with_power(status.processor))
     return Machine(tuple(processors.values()), tuple(infos), origin="detected")
 
 

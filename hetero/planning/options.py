@@ -211,7 +211,7 @@ def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) ->
         error = None  # it is what all others are compared with
     core_seconds = seconds * min(candidate.variant.threads, candidate.processor.cores)
     joules = energy.joules(candidate.processor, core_seconds, 0.0)
-    dollars = price.dollars(candidate.processor, core_seconds / candidate.processor.cores)
+    dollars = price.dollars(candidate.processor, core_seconds / candidate.processor.cores, joules)
     estimate = Estimate(
         seconds=seconds,
         joules=joules,

@@ -68,9 +68,13 @@ class Whole:
 def whole_of(problem: Problem, schedule: Schedule, seconds: float, machine: Machine) -> Whole:
     """Active energy of the chosen options, and the processors in use, idle and paid for, for all of the seconds."""
     chosen = chosen_options(problem, [task.option for task in schedule.tasks])
-    used = [machine.processor(name) for name in dict.fromkeys(option.processor for option in chosen)]
-    idle = sum(energy.joules(processor, 0.0, seconds) for processor in used)
-    return Whole(seconds, total(chosen, "joules") + idle, sum(price.dollars(p, seconds) for p in used))
+    joules = {
+        name: total([option for option in chosen if option.processor == name], "joules")
+        + energy.joules(machine.processor(name), 0.0, seconds)
+        for name in dict.fromkeys(option.processor for option in chosen)
+    }
+    dollars = sum(price.dollars(machine.processor(name), seconds, each) for name, each in joules.items())
+    return Whole(seconds, sum(joules.values()), dollars)
 
 
 def keeping_limits(
@@ -206,7 +210,7 @@ def _between(
 ) -> list[Solved]:
     """The best in the objective among the schedules of at most some latencies, with what each leaves for the tasks."""
     watts = sum(p.idle_watts for p in places)
-    rent = sum(price.dollars(p, 1.0) for p in places)
+    rent = sum(price.dollars(p, 1.0, p.idle_watts) for p in places)
     found = []
     for step in range(STEPS + 1):
         seconds = shortest_s * (max(longest_s, shortest_s) / shortest_s) ** (step / STEPS)

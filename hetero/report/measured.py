@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.arguments import Args
-from hetero.cost.energy import counter
+from hetero.cost.counters import counter
 
 if TYPE_CHECKING:
     from hetero.plans import Plan

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-import types
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -198,63 +196,13 @@ def test_a_known_cpu_has_its_design_power_when_all_threads_are_busy() -> None:
     assert power.idle_watts + 192 * power.active_watts_per_core == pytest.approx(360)
 
 
-def test_no_counter_without_zeus(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where zeus is not installed there is no counter, and no error."""
-    monkeypatch.setitem(sys.modules, "zeus.monitor", None)
-    assert energy.counter() is None
-
-
-@pytest.mark.parametrize(("joules", "there"), [(3.5, True), (0.0, False)])
-def test_zeus_s_counters_are_added_up(monkeypatch: pytest.MonkeyPatch, joules: float, there: bool) -> None:
-    """GPU, CPU and DRAM energy are one number; a counter that counts nothing is none."""
-
-    class Monitor:
-        def begin_window(self, name: str) -> None:
-            self.name = name
-
-        def end_window(self, name: str) -> Any:
-            assert name == self.name
-            return types.SimpleNamespace(gpu_energy={0: joules}, cpu_energy={0: joules}, dram_energy=None)
-
-    module = types.ModuleType("zeus.monitor")
-    module.ZeusMonitor = Monitor  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "zeus", types.ModuleType("zeus"))
-    monkeypatch.setitem(sys.modules, "zeus.monitor", module)
-    counter = energy.counter()
-    assert (counter is not None) is there
-    if counter is not None:
-        counter.begin()
-        assert counter.end() == 7.0
-
-
-def test_counters_that_may_not_be_read_are_no_counters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal of zeus is not an error of planning."""
-
-    def refuse() -> None:
-        raise PermissionError("energy_uj")
-
-    module = types.ModuleType("zeus.monitor")
-    module.ZeusMonitor = refuse  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "zeus.monitor", module)
-    assert energy.counter() is None
-
-
-def test_the_parts_of_a_price_add_up() -> None:
-    """Hardware, energy with cooling, and overhead are each shown and make the hour's price."""
-    found = price.owned(10_000, life_years=4, use=0.5, average_watts=400)
-    assert found.dollars_per_hour == pytest.approx(found.hardware + found.energy + found.overhead)
-    assert found.energy == pytest.approx(0.4 * price.PUE * price.DOLLARS_PER_KWH)
-    assert found.hardware == pytest.approx(10_000 / (4 * 8766 * 0.5))
-    assert all(word in str(found) for word in ("hardware", "energy", "overhead", "declared"))
-
-
 def test_prices_are_labelled_and_declared_ones_are_left_alone() -> None:
     """The catalogue says its source; what a person declared stays; nothing is made up for a QPU."""
     assert price.with_price(CPU).price_source.startswith("modelled")
     assert price.with_price(CPU).dollars_per_hour == pytest.approx(8 * 0.34 / 8)
     arm = replace(CPU, features=("asimd",))
     assert price.with_price(arm).dollars_per_hour < price.with_price(CPU).dollars_per_hour
-    declared = replace(CPU, dollars_per_hour=9.0, price_source="declared")
+    declared = replace(CPU, dollars_per_hour=9.0, price_source="declared", carbon_source="declared")
     assert price.with_price(declared) == declared
     assert price.with_price(Processor("qpu", kind="qpu")).price_source.startswith("unknown")
 
