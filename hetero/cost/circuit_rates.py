@@ -56,14 +56,14 @@ RATES: Mapping[str, Rate] = {
     ),
     "statevector": Rate(
         run={
-            "amplitudes": 2.37e-09,
-            "narrow passes": 5.83e-10,
-            "once": 0.000131,
-            "shots": 1.36e-06,
-            "terms": 9.74e-10,
-            "wide passes": 4.46e-10,
+            "amplitudes": 1.22e-08,
+            "narrow passes": 5.51e-11,
+            "once": 0.000138,
+            "shots": 1.79e-06,
+            "terms": 7.6e-10,
+            "wide passes": 9.12e-11,
         },
-        compile={"amplitudes": 1.57e-06, "gates": 0.000103, "once": 0.00361},
-        spread=2.71,
+        compile={"amplitudes": 2.49e-07, "gates": 2.98e-05, "once": 0.000904},
+        spread=2.1,
     ),
 }

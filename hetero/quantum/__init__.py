@@ -10,6 +10,7 @@ from hetero.quantum.choosing import Choice, choose
 from hetero.quantum.estimator import Estimator
 from hetero.quantum.gradients import Differentiable
 from hetero.quantum.kernels import kernel_matrix
+from hetero.quantum.processors import RealProcessor
 from hetero.quantum.sampler import Sampler
 
-__all__ = ["Choice", "Differentiable", "Estimator", "Sampler", "choose", "kernel_matrix"]
+__all__ = ["Choice", "Differentiable", "Estimator", "RealProcessor", "Sampler", "choose", "kernel_matrix"]

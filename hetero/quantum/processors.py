@@ -1,0 +1,257 @@
+"""Real processors: any Qiskit BackendV2, with what a job takes told before it is sent, and no job lost or sent twice.
+
+qpu = RealProcessor(backend, queue_s=600, dollars_per_shot=0.0009, spend_at_most=5.0)
+quote = qpu.quote([circuit], shots=1000)      # nothing is sent
+print(quote)                                  # seconds, dollars, expected error
+counts = qpu.submit(quote, name="monday", allow=True).result()
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qiskit import QuantumCircuit, transpile
+
+from hetero.cost.circuit_target import OnTarget, objection, on_target
+from hetero.errors import ArgumentError, DeviceError, InfeasibleError
+from hetero.ops.circuit_files import read_circuit
+from hetero.ops.circuit_form import content
+from hetero.quantum.journal import Entry, Journal
+from hetero.quantum.paid_job import PaidJob
+from hetero.values import digest_of
+
+__all__ = ["Quote", "RealProcessor"]
+
+SECONDS_BETWEEN_SHOTS = 250e-6
+"""Where nothing is declared: superconducting qubits are left to decay between shots (IBM's ``default_rep_delay``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a job of these circuits takes, by what the processor and the user declare. Nothing was sent.
+
+    ``circuits`` are in the processor's own instructions; ``parts`` tell of each. ``seconds`` until the result is there,
+    queue included; ``error`` is the largest probability that anything goes wrong in a shot.
+    """
+
+    processor: str
+    circuits: tuple[QuantumCircuit, ...]
+    parts: tuple[OnTarget, ...]
+    shots: int
+    queue_s: float
+    run_s: float
+    dollars: float
+
+    @property
+    def seconds(self) -> float:
+        return self.queue_s + self.run_s
+
+    @property
+    def error(self) -> float:
+        return max((part.error for part in self.parts), default=0.0)
+
+    @property
+    def standard_error(self) -> float:
+        """Of a relative frequency, from so many shots alone, at most."""
+        return float(0.5 / self.shots**0.5)
+
+    @property
+    def digest(self) -> str:
+        return digest_of("paid job", [content(circuit) for circuit in self.circuits], self.shots)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.processor}: {len(self.circuits)} circuits of {self.shots} shots, nothing sent yet",
+            f"  ${self.dollars:.2f}, {self.seconds:.3g} s of which {self.queue_s:.3g} s are queue",
+            f"  standard error of a relative frequency: at most {self.standard_error:.2g}",
+        ]
+        for circuit, part in zip(self.circuits, self.parts, strict=True):
+            silent = f"; nothing declared of {', '.join(part.silent)}" if part.silent else ""
+            lines.append(
+                f"  {circuit.name}: {part.gates} gates, {part.two_qubit_gates} of two qubits, {part.seconds:.2g} s a "
+                f"shot, something goes wrong in {part.error:.1%} of the shots{silent}"
+            )
+        return "\n".join(lines)
+
+
+class RealProcessor:
+    """A Qiskit ``BackendV2`` as a device. What it declares (qubits, instructions, coupling, errors) is read from it.
+
+    Args:
+        backend: any ``BackendV2``.
+        queue_s: how long jobs wait before they run, in seconds, as the user or provider says.
+        dollars_per_shot, dollars_per_job: its price, for each circuit's shots and for each job. 0 where it is free.
+        seconds_between_shots: beside the circuit's own duration.
+        spend_at_most: dollars that all jobs of this processor in the journal may cost together; None: no limit.
+        journal: the file in which jobs are written down before they are sent.
+        send: ``(circuits, shots, name) -> job``, where ``backend.run(circuits, shots=)`` is not the way. The provider's
+            job has ``job_id()``, ``status()``, ``result()`` and ``cancel()``.
+        retrieve: ``job_id -> job``, where the backend and its provider have no ``retrieve_job`` or ``job``.
+        find: ``name -> job or None``: asks the provider for a job that was sent under this name (a tag). With it a
+            crash in the middle of sending is sorted out without asking the user.
+
+    >>> from qiskit.providers.fake_provider import GenericBackendV2
+    >>> qpu = RealProcessor(GenericBackendV2(3, seed=0), dollars_per_shot=0.001)
+    >>> circuit = QuantumCircuit(2)
+    >>> _ = circuit.h(0), circuit.cx(0, 1), circuit.measure_all()
+    >>> quote = qpu.quote([circuit], shots=100)
+    >>> f"${quote.dollars:.2f}", quote.error < 0.1
+    ('$0.10', True)
+    """
+
+    def __init__(
+        self,
+        backend: Any,
+        *,
+        queue_s: float = 0.0,
+        dollars_per_shot: float = 0.0,
+        dollars_per_job: float = 0.0,
+        seconds_between_shots: float = SECONDS_BETWEEN_SHOTS,
+        spend_at_most: float | None = None,
+        journal: str | Path | None = None,
+        send: Callable[[list[QuantumCircuit], int, str], Any] | None = None,
+        retrieve: Callable[[str], Any] | None = None,
+        find: Callable[[str], Any] | None = None,
+    ) -> None:
+        if getattr(backend, "target", None) is None:
+            raise ArgumentError(
+                f"backend={backend!r}: expected a Qiskit BackendV2, which has a target; found {type(backend).__name__}"
+            )
+        for what, value in (
+            ("queue_s", queue_s),
+            ("dollars_per_shot", dollars_per_shot),
+            ("dollars_per_job", dollars_per_job),
+            ("seconds_between_shots", seconds_between_shots),
+        ):
+            if not 0 <= value < float("inf"):
+                raise ArgumentError(f"{what}={value!r}: expected a number >= 0")
+        self.backend = backend
+        self.name = f"qpu/{backend.name}"
+        self.queue_s, self.seconds_between_shots = queue_s, seconds_between_shots
+        self.dollars_per_shot, self.dollars_per_job = dollars_per_shot, dollars_per_job
+        self.spend_at_most = spend_at_most
+        self.journal = Journal(journal)
+        self._send = send or (lambda circuits, shots, name: backend.run(circuits, shots=shots))
+        self._retrieve = retrieve or _retriever(backend)
+        self._find = find
+
+    def quote(self, circuits: Sequence[Any], shots: int = 1024, *, seed: int | None = 0) -> Quote:
+        """Translate the circuits (circuits, OpenQASM text or files), and say what a job of them would take.
+
+        Raises:
+            ArgumentError: shots that are not a positive integer, no circuits.
+            InfeasibleError: the processor cannot run one; says which and why.
+        """
+        if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
+            raise ArgumentError(f"shots={shots!r}: expected an integer > 0")
+        if isinstance(circuits, QuantumCircuit | str) or not circuits:
+            raise ArgumentError("quote() takes a list of one or more circuits: quote([circuit])")
+        target = self.backend.target
+        own = []
+        for circuit in map(read_circuit, circuits):
+            reason = objection(circuit, target)
+            if reason is None:
+                own.append(transpile(circuit, self.backend, seed_transpiler=seed))
+                continue
+            raise InfeasibleError(f"{self.name} cannot run circuit {circuit.name!r}: {reason}")
+        parts = tuple(on_target(circuit, target) for circuit in own)
+        run_s = shots * sum(part.seconds + self.seconds_between_shots for part in parts)
+        dollars = self.dollars_per_job + self.dollars_per_shot * shots * len(own)
+        return Quote(self.name, tuple(own), parts, shots, self.queue_s, run_s, dollars)
+
+    def submit(self, quote: Quote, *, allow: bool = False, name: str | None = None) -> PaidJob:
+        """Send the job; or, where the journal knows one of this name, go on with that one.
+
+        ``name`` is yours to choose: after a crash the same quote under the same name finds the job again. Without one
+        every call is a new job.
+
+        Raises:
+            ArgumentError: ``allow`` is not True; the quote is another processor's; the name is another job's.
+            InfeasibleError: the limit ``spend_at_most`` would be exceeded. Nothing was sent.
+            DeviceError: the provider refused, or a job of this name was being sent when a process died.
+        """
+        if quote.processor != self.name:
+            raise ArgumentError(f"this quote is of {quote.processor}, not of {self.name}")
+        if allow is not True:
+            raise ArgumentError(
+                f"{self.name}: this job takes ${quote.dollars:.2f} and about {quote.seconds:.3g} s; "
+                "submit(quote, allow=True) sends it"
+            )
+        name = name or uuid.uuid4().hex
+        entry, new = self.journal.intend(name, self.name, quote.digest, quote.dollars, self.spend_at_most)
+        return self._sent(quote, name) if new else self._known(entry)
+
+    def job(self, name: str) -> PaidJob:
+        """A job from the journal, whichever process sent it.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+            DeviceError: nobody knows whether it was sent.
+        """
+        return self._known(self.journal.entry(name))
+
+    def jobs(self) -> tuple[Entry, ...]:
+        """All of this processor's in the journal, the oldest first."""
+        return self.journal.entries(self.name)
+
+    def adopt(self, name: str, job_id: str) -> PaidJob:
+        """Say that a job which was being sent when a process died did arrive, and under which id."""
+        self.journal.entry(name)
+        self.journal.sent(name, job_id)
+        return self.job(name)
+
+    def forget(self, name: str) -> None:
+        """Say that a job which was being sent when a process died never arrived: it may be sent again."""
+        self.journal.forget(name)
+
+    def _sent(self, quote: Quote, name: str) -> PaidJob:
+        try:
+            job = self._send(list(quote.circuits), quote.shots, name)
+        except (
+            Exception
+        ) as error:  # a provider's client may raise anything, before or after the job has arrived
+            raise DeviceError(
+                f"{self.name}: sending job {name!r} failed: {type(error).__name__}: {error}. {self._unsure(name)}"
+            ) from error
+        self.journal.sent(name, str(job.job_id()))
+        return PaidJob(self.journal, self.journal.entry(name), job)
+
+    def _known(self, entry: Entry) -> PaidJob:
+        if entry.state == "intended":
+            found = self._find(entry.name) if self._find else None
+            if found is None:
+                raise DeviceError(
+                    f"{self.name}: job {entry.name!r} was being sent when it was left. {self._unsure(entry.name)}"
+                )
+            self.journal.sent(entry.name, str(found.job_id()))
+            return PaidJob(self.journal, self.journal.entry(entry.name), found)
+        if entry.state != "sent":
+            return PaidJob(self.journal, entry, None)
+        assert entry.job_id is not None
+        return PaidJob(self.journal, entry, self._retrieve(entry.job_id))
+
+    def _unsure(self, name: str) -> str:
+        return (
+            "Whether the provider has it is not known, so it is not sent again: look at the provider's list of jobs, "
+            f"then call adopt({name!r}, job_id) if it is there, or forget({name!r}) if it is not"
+        )
+
+
+def _retriever(backend: Any) -> Callable[[str], Any]:
+    """How most providers give a job back."""
+    for owner in (backend, getattr(backend, "provider", None), getattr(backend, "service", None)):
+        for method in ("retrieve_job", "job"):
+            found = getattr(owner, method, None)
+            if callable(found):
+                return found  # type: ignore[no-any-return]
+
+    def missing(job_id: str) -> Any:
+        raise DeviceError(
+            f"backend {backend.name!r} has no way to find job {job_id} again; give RealProcessor(retrieve=) one"
+        )
+
+    return missing
