@@ -87,7 +87,7 @@ def with_damage(draw: st.DrawFn, sound: Any) -> Any:
             inner = inner[key]
         how = draw(st.sampled_from(["replace", "replace", "delete", "double"]))
         if how == "replace":
-            inner[last] = draw(hostile)
+            inner[last] = copy.deepcopy(draw(hostile))  # the lists among them are the strategy's own
         elif how == "delete":
             del inner[last]
         elif isinstance(inner, list):
@@ -274,6 +274,15 @@ def test_the_profile_store(data: st.DataObject, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("store")
     sound = store_file(folder / "sound.sqlite")
     read_or_refused(use, folder / "damaged.sqlite", data.draw(damaged_bytes(sound)))
+
+
+def test_a_name_in_the_store_that_is_no_text(tmp_path: Path) -> None:
+    """SQLite repeats it in its message, which Python then cannot decode: found by the test above."""
+    sound = store_file(tmp_path / "sound.sqlite")
+    for name in (b"profile_v2", b"record_v1"):
+        path = tmp_path / f"{name.decode()}.sqlite"
+        path.write_bytes(sound.replace(name, b"\x80" + name[1:]))
+        use(path)
 
 
 @fuzzed

@@ -70,7 +70,7 @@ class Database:
     def _do(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             result = self._patiently(action)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             self.close()
             self.usable = False
             raise StoreError(f"the profile store {self._path} cannot be used: {error}") from error
@@ -92,7 +92,7 @@ class Database:
                     return result
                 # Another process put a new file in its place meanwhile, and it was done to the old one:
                 # again.
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if is_corruption(error) and not rebuilt:
                     rebuilt = True
                     self.close()
@@ -150,7 +150,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
+def _is_locked(error: Exception) -> bool:
     # The low byte is the primary code, without what SQLite adds to it (SQLITE_BUSY_SNAPSHOT and the like).
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

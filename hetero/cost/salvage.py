@@ -16,8 +16,10 @@ _TABLES = ("profile_v2", "record_v1")
 _SUFFIXES = ("", "-wal", "-shm")
 
 
-def is_corruption(error: sqlite3.Error) -> bool:
+def is_corruption(error: Exception) -> bool:
     """Whether the file itself is broken, or is not a database (of ours) at all."""
+    if isinstance(error, UnicodeDecodeError):  # a name in it is no text, and so neither is SQLite's message
+        return True
     # The low byte is the primary code, without what SQLite adds to it (SQLITE_CORRUPT_INDEX and the like).
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     foreign = "no such column" in str(error) or "has no column named" in str(error)
@@ -70,7 +72,7 @@ def _is_sound(path: Path, schema: str) -> bool:
                 if not all(name in names for name in _columns(schema, table)):
                     return False
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if is_corruption(error):
             return False
         raise
@@ -104,7 +106,7 @@ def _copy(old: Path, new: sqlite3.Connection, table: str) -> int:
             for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}"):
                 new.execute(statement, row)
                 saved += 1
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             _log.info("%s, table %s: nothing more can be read: %s", old.name, table, error)
     new.commit()
     return saved
