@@ -13,6 +13,7 @@ from typing import Any
 
 from hetero.errors import ProblemError
 from hetero.schedule.problem import Edge, Limits, Link, Option, Problem, Processor, Task
+from hetero.schedule.rules import check_limits
 
 __all__ = ["limits_from_dict", "problem_from_dict", "problem_to_dict"]
 
@@ -43,7 +44,9 @@ def limits_from_dict(data: Mapping[str, Any]) -> Limits:
     for name in renamed:
         if name not in LIMIT_NAMES:
             raise ProblemError(f"limits: unknown limit {name!r}; allowed: {', '.join(LIMIT_NAMES)}")
-    return Limits(**renamed)
+    limits = Limits(**renamed)
+    check_limits(limits)
+    return limits
 
 
 def problem_to_dict(problem: Problem) -> dict[str, Any]:

@@ -10,14 +10,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hetero.errors import ProblemError
 
 if TYPE_CHECKING:
-    from hetero.schedule.problem import Problem
+    from hetero.schedule.problem import Limits, Problem
 
-__all__ = ["check", "topological_order"]
+__all__ = ["check", "check_limits", "topological_order"]
+
+LARGEST = 1e30
+"""Of any number in a problem, so that no sum or product of them can overflow; its inverse is the slowest link."""
+
+MOST_CORES = 10**9
 
 
 def check(problem: Problem) -> None:
@@ -59,8 +64,11 @@ def links_join_known_processors(problem: Problem) -> None:
         seen.add((link.source, link.target))
         _number(place, "latency_s", link.latency_s)
         _number(place, "bytes_per_s", link.bytes_per_s)
-        if link.bytes_per_s == 0:
-            raise ProblemError(f"{place}: bytes_per_s is 0; it must be more than 0, or leave the link out")
+        if link.bytes_per_s < 1 / LARGEST:
+            raise ProblemError(
+                f"{place}: bytes_per_s is {link.bytes_per_s}; it must be more than {1 / LARGEST:g}, "
+                "or leave the link out"
+            )
 
 
 def options_are_possible(problem: Problem) -> None:
@@ -98,8 +106,13 @@ def graph_has_no_cycle(problem: Problem) -> None:
 
 
 def limits_are_numbers(problem: Problem) -> None:
-    for field in fields(problem.limits):
-        value = getattr(problem.limits, field.name)
+    check_limits(problem.limits)
+
+
+def check_limits(limits: Limits) -> None:
+    """Raise `ProblemError` where a limit is not a number that something could be compared with."""
+    for field in fields(limits):
+        value = getattr(limits, field.name)
         if value is not None:
             _number("limits", field.name, value)
 
@@ -148,13 +161,19 @@ def _cycle(pairs: list[tuple[int, int]], done: set[int]) -> list[int]:
 def _number(place: str, field: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ProblemError(f"{place}: {field} is {value!r}; it must be a number")
-    if not math.isfinite(value) or value < 0:
+    number: Any = value  # whole numbers too large for a float can still be compared with one
+    if not 0 <= number < math.inf:
         raise ProblemError(f"{place}: {field} is {value}; it must be finite and not negative")
+    if number > LARGEST:
+        raise ProblemError(f"{place}: {field} is more than {LARGEST:g}, the largest that is understood")
 
 
 def _whole(place: str, field: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+    number: Any = value
+    if isinstance(value, bool) or not isinstance(value, Integral) or number < 1:
         raise ProblemError(f"{place}: {field} is {value!r}; it must be a whole number, 1 or more")
+    if number > MOST_CORES:
+        raise ProblemError(f"{place}: {field} is more than {MOST_CORES:,}, the most that are understood")
 
 
 def _known(place: str, kind: str, name: object, known: Iterable[str]) -> None:

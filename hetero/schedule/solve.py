@@ -10,6 +10,7 @@ from hetero.schedule.arrays import Arrays, to_arrays
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
 from hetero.schedule.problem import Limits, Problem
+from hetero.schedule.rules import check_limits
 from hetero.schedule.schedule import OBJECTIVES, Objective, Placement, Schedule
 from hetero.schedule.usable import usable_options
 from hetero.schedule.verify import verify
@@ -40,6 +41,7 @@ def solve(
         raise UnknownNameError("objective", objective, OBJECTIVES)
     budget = Budget(budget_seconds, steps, seed)
     limits = problem.limits.merged(limits)
+    check_limits(limits)
     arrays = to_arrays(problem, usable_options(problem, objective, limits))
     found = _find(problem, arrays, objective, limits, budget)
     schedule = _schedule(problem, arrays, objective, found)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from hetero.cli import main
 from hetero.errors import HeteroError, InfeasibleError, ProblemError
 from hetero.schedule import Edge, Limits, Option, Problem, Processor, Task, solve
 
@@ -66,6 +67,16 @@ def test_defaults_are_the_format_s() -> None:
         (["processors", 0, "memory_bytes"], -1, ["'cpu'", "memory_bytes", "-1"]),
         (["links", 0, "to"], "tpu", ["'tpu'", "'cpu'", "'gpu0'"]),
         (["links", 0, "bytes_per_s"], 0, ["bytes_per_s", "0"]),
+        (["links", 0, "bytes_per_s"], 1e-300, ["bytes_per_s", "1e-300"]),
+        (["links", 0, "bytes_per_s"], float("inf"), ["bytes_per_s", "inf"]),
+        (["links", 0, "latency_s"], float("nan"), ["'cpu'", "'gpu0'", "latency_s", "nan"]),
+        (["links"], [GOOD["links"][0]] * 2, ["'cpu'", "'gpu0'", "twice"]),
+        (["processors", 0, "cores"], 10**30, ["'cpu'", "cores", "1,000,000,000"]),
+        (["tasks", 0, "options", 0, "seconds"], 1e308, ["task 'a', option 0", "seconds", "1e+30"]),
+        (["tasks", 0, "options", 0, "seconds"], 10**400, ["task 'a', option 0", "seconds", "1e+30"]),
+        (["tasks", 0, "options", 0, "seconds"], None, ["task 'a', option 0", "seconds", "None"]),
+        (["tasks"], None, ["'tasks'", "null", "list"]),
+        (["edges", 0, "bytes"], float("nan"), ["'a'", "'b'", "bytes", "nan"]),
         (["links", 0, "latency_s"], ..., ["links[0]", "latency_s", "missing"]),
         (["tasks", 0, "name"], 7, ["task name", "7"]),
         (["tasks", 0, "name"], "b", ["task 'b'", "2 times"]),
@@ -85,6 +96,8 @@ def test_defaults_are_the_format_s() -> None:
         (["edges", 0, "bytes"], -5, ["'a'", "'b'", "bytes", "-5"]),
         (["edges", 0, "to"], "a", ["cycle", "a -> a"]),
         (["limits"], {"time": 3}, ["'time'", "seconds"]),
+        (["limits"], {"joules": float("nan")}, ["joules", "nan"]),
+        (["limits"], [1], ["limits", "list", "object"]),
         (["limits"], {"joules": -3}, ["joules", "-3"]),
         (["version"], 2, ["version", "2", "1"]),
     ],
@@ -180,3 +193,43 @@ def test_an_unknown_objective_lists_the_known() -> None:
     """A misspelt objective is an error that lists the four."""
     with pytest.raises(HeteroError, match="latency, throughput, energy, cost"):
         solve(Problem(), objective="speed")  # type: ignore[arg-type]
+
+
+def test_limits_beside_the_problem_are_checked_too() -> None:
+    """A limit that no schedule could be compared with is refused before work starts."""
+    with pytest.raises(ProblemError, match="joules is -1"):
+        solve(Problem(), limits=Limits(joules=-1))
+
+
+BAD_FILES = {
+    "infeasible": changed(["processors", 0, "memory_bytes"], 1e3)
+    | {
+        "tasks": [
+            {"name": n, "options": [{"processor": "cpu", "seconds": 1, "memory_bytes": 600}]} for n in "ab"
+        ]
+    },
+    "malformed": changed(["tasks"], {}),
+    "negative": changed(["tasks", 0, "options", 0, "seconds"], -1),
+    "not a number": changed(["tasks", 0, "options", 0, "seconds"], float("nan")),
+    "infinite": changed(["edges", 0, "bytes"], float("inf")),
+    "cyclic": changed(["edges"], [{"from": "a", "to": "b"}, {"from": "b", "to": "a"}]),
+    "duplicate name": changed(["tasks", 0, "name"], "b"),
+    "unknown processor": changed(["tasks", 0, "options", 0, "processor"], "tpu"),
+    "missing link": changed(["links"], []),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_the_command_ends_with_2_and_one_line(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`hetero schedule` answers every kind of bad input with exit status 2, one line, and no schedule."""
+    path, out = tmp_path / "problem.json", tmp_path / "schedule.json"
+    path.write_text(json.dumps(BAD_FILES[kind]), encoding="utf-8")
+    status = main(["schedule", str(path), "--budget", "1", "--out", str(out)])
+    printed = capsys.readouterr()
+    assert status == 2
+    assert printed.out == ""
+    assert printed.err.startswith("hetero: ")
+    assert printed.err.count("\n") == 1
+    assert not out.exists()
