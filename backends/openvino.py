@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import openvino
 
 NAME = "cpu/openvino"
+MOST_STREAMS = 8
+"""Each stream has a graph of its own, which takes memory and time to build."""
 KEPT_MODELS = 8
 """Converted models that are kept, so that the variants of one op are built from one conversion."""
 
@@ -74,7 +77,9 @@ class OpenVinoDevice:
     """One compiled model a variant, and as many infer requests as calls are inside it at once.
 
     The precision is always set: left alone, OpenVINO takes bf16 where the CPU has AMX. Pinning is off, since two
-    models would be pinned to the same core. A compiled model takes inputs of any size the model allows.
+    models would be pinned to the same core. A variant of few threads has several streams, so that the lanes of a map
+    do not wait for each other: 20 lines of text took 182 ms in two lanes and two streams, 339 ms in one. A compiled
+    model takes inputs of any size the model allows.
     """
 
     memory = HOST
@@ -101,13 +106,22 @@ class OpenVinoDevice:
             if precision != "int8"
             for threads in thread_counts(self.info.max_threads)
         )
-        return Offers(tuple(floats), calibrated=int8_variants(self.info, "static"))
+        calibrated = int8_variants(self.info, "static")
+        return Offers(
+            tuple(map(self._in_streams, floats)), calibrated=tuple(map(self._in_streams, calibrated))
+        )
+
+    def _in_streams(self, variant: Variant) -> Variant:
+        """As many calls at once as its threads leave room for: in one stream OpenVINO runs them one after the other."""
+        streams = min(self.info.max_threads // variant.threads, MOST_STREAMS)
+        return variant if streams < 2 else replace(variant, settings={**variant.settings, "streams": streams})
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
+        streams = int(variant.settings.get("streams", 1))
         config: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _HINTS[variant.precision],
-            "INFERENCE_NUM_THREADS": variant.threads,
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": variant.threads * streams,
+            "NUM_STREAMS": streams,
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,
         }

@@ -2,17 +2,17 @@
 
     python benchmarks/contestants.py NAME PIPELINE
 
-is one contestant in a process of its own: it loads its models, says ``ready``, then runs the pipeline as often as each
-line on standard input says and answers with the seconds of every run. In between it sleeps.
+is one contestant in a process of its own, as ``duel`` wants it.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from duel import serve
 
 import hetero as ht
 from hetero.backends.models import onnx_form
@@ -21,6 +21,7 @@ from hetero.graph import Graph, Node
 from hetero.graphs.catalog import ready
 from hetero.ops.base import Op, Run
 from hetero.registry import detect_machine, open_device
+from hetero.rewrite.batch import Batching, run_batched
 
 NAMES = ("hetero", "onnxruntime", "openvino-fp32", "torch-eager")
 
@@ -73,8 +74,13 @@ LOADERS: dict[str, Callable[[Op], Run]] = {
 }
 
 
+BATCH = 32
+"""What a person who loops over a list takes at once."""
+
+
 def by_habit(graph: Graph, load: Callable[[Op], Run]) -> Callable[..., Any]:
-    """The pipeline as a plain program: one node after the other, each op loaded once."""
+    """The pipeline as a plain program: one node after the other, each op loaded once, the items of a map in batches
+    wherever the model takes them."""
     runs: dict[str, Run] = {}
     for _, node in graph.walk():
         if node.op.subgraphs or node.op.digest in runs:
@@ -85,7 +91,12 @@ def by_habit(graph: Graph, load: Callable[[Op], Run]) -> Callable[..., Any]:
     def run(path: str, node: Node, inputs: tuple[Any, ...]) -> Any:
         return None if node.op.subgraphs else runs[node.op.digest](*inputs)
 
-    return lambda *inputs: interpret(graph, inputs, run)
+    together = {
+        path: partial(run_batched, runs[node.op.digest], batching=Batching.of(node.op, BATCH))
+        for path, node in graph.walk()
+        if "/" in path and node.op.free_batch
+    }
+    return lambda *inputs: interpret(graph, inputs, run, together=together)
 
 
 def contestant(name: str, pipeline: str) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
@@ -101,16 +112,7 @@ def contestant(name: str, pipeline: str) -> tuple[Callable[..., Any], tuple[Any,
 
 def main(name: str, pipeline: str) -> None:
     run, sample, about = contestant(name, pipeline)
-    run(*sample)
-    run(*sample)
-    print(json.dumps({"ready": name, **about}), flush=True)
-    for line in sys.stdin:
-        seconds = []
-        for _ in range(int(line)):
-            started = time.perf_counter()
-            run(*sample)
-            seconds.append(time.perf_counter() - started)
-        print(json.dumps(seconds), flush=True)
+    serve({"": lambda: run(*sample)}, about)
 
 
 if __name__ == "__main__":

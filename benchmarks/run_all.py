@@ -18,6 +18,9 @@ def commands(folder: Path) -> list[list[str]]:
     """A command line a benchmark, without the interpreter."""
     found = [
         ["demo.py", "--csv", str(folder / "demo.csv")],
+        ["ocr.py", "--csv", str(folder / "ocr.csv")],
+        ["indexing.py", "--csv", str(folder / "indexing.csv")],
+        ["torch_models.py", "--csv", str(folder / "torch_models.csv")],
         ["prediction.py", "--out", str(folder / "prediction.csv")],
         ["overhead.py", "--out", str(folder)],
         ["soak.py", "--seconds", "60"],

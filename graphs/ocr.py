@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hetero.tracing import Pipeline
 
-__all__ = ["NAME", "SUMMARY", "Line", "build", "inputs", "sample", "show"]
+__all__ = ["NAME", "SUMMARY", "Line", "build", "character_error", "inputs", "sample", "show"]
 
 NAME = "ocr"
 SUMMARY = "Reads the text on a page: detect, crop, classify, recognise (PP-OCRv6, models of rapidocr)"
@@ -69,3 +69,29 @@ def show(result: Sequence[Line]) -> str:
     no text found
     """
     return "\n".join(f"{confidence:.3f}  {text}" for text, confidence, _ in result) or "no text found"
+
+
+def character_error(reference: Sequence[Line], found: Sequence[Line]) -> float:
+    """The share of characters that differ: what to plan by where a rare wrong letter may be.
+
+    The least insertions, deletions and changes (Levenshtein, Soviet Physics Doklady 10, 707, 1966) that turn the texts,
+    a line each, into those of the reference, over the reference's length.
+
+    >>> character_error([Line("Order: 17", 1.0, ())], [Line("0rder: 17", 0.9, ())]) == 1 / 9
+    True
+    >>> character_error([], []), character_error([], [Line("a", 1.0, ())])
+    (0.0, 1.0)
+    """
+    expected, got = ("\n".join(line.text for line in lines) for lines in (reference, found))
+    if expected == got:
+        return 0.0
+    codes = np.array([ord(letter) for letter in got], np.int64)
+    places = np.arange(len(got) + 1)
+    row = places.copy()
+    for count, letter in enumerate(expected, 1):
+        least = np.empty_like(row)
+        least[0] = count
+        least[1:] = np.minimum(row[1:] + 1, row[:-1] + (codes != ord(letter)))
+        # An insertion costs 1 a place: the smallest of all to the left, each with its distance.
+        row = np.minimum.accumulate(least - places) + places
+    return float(row[-1]) / max(len(expected), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import cv2
@@ -172,3 +173,18 @@ def test_boxes_are_read_line_by_line() -> None:
     order = ocr_geometry.in_reading_order(boxes)[:, 0].tolist()
     assert order == [[20, 10], [300, 12], [10, 50], [200, 55]]
     assert ocr_geometry.in_reading_order(boxes[:0]).shape == (0, 4, 2)
+
+
+@given(st.text("abc", max_size=12), st.text("abc", max_size=12))
+def test_the_character_error_is_the_edit_distance(expected: str, found: str) -> None:
+    """Against the recursion that defines it; over the reference's length."""
+
+    @cache
+    def distance(i: int, j: int) -> int:
+        if i == 0 or j == 0:
+            return i + j
+        change = distance(i - 1, j - 1) + (expected[i - 1] != found[j - 1])
+        return min(distance(i - 1, j) + 1, distance(i, j - 1) + 1, change)
+
+    error = ocr.character_error([ocr.Line(expected, 1.0, ())], [ocr.Line(found, 0.5, ())])
+    assert error == pytest.approx(distance(len(expected), len(found)) / max(len(expected), 1))
