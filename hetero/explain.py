@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hetero import show
+from hetero.bill import bills, total
 from hetero.constraint_costs import HEADERS, rows_of
 from hetero.plans import CONTROL, Considered, Plan
 from hetero.schedule.critical import Step, critical_path
@@ -35,7 +36,8 @@ def _headline(plan: Plan) -> str:
         f"plan of {plan.graph.name!r} for {plan.objective}",
         f"  latency   {show.seconds(e.seconds)} +- {show.seconds(spread)}  ({e.sources.get('seconds')})",
         f"  energy    {e.joules:.3g} J  ({e.sources.get('joules')})",
-        f"  cost      ${e.dollars * 1000:.3g} per 1,000 queries  ({e.sources.get('dollars')})",
+        f"  cost      ${e.dollars * 1000:.3g} per 1,000 queries  ({_cost_parts(plan)}; {e.sources.get('dollars')})",
+        f"  carbon    {_carbon(plan)}",
         f"  error     {e.error:.1e}  ({e.sources.get('error')}, {plan.request.metric.name})",
         f"  memory    {show.nbytes(e.memory_bytes)} of weights  ({e.sources.get('memory_bytes')})",
     ]
@@ -44,6 +46,19 @@ def _headline(plan: Plan) -> str:
             2, f"  in flow   at most {1 / e.period_s:.3g} results a second  ({e.sources.get('period_s')})"
         )
     return "\n".join(lines)
+
+
+def _cost_parts(plan: Plan) -> str:
+    cost = total(bills(plan, plan.estimate.seconds)).cost
+    parts = (("hardware", cost.hardware), ("energy", cost.energy), ("overhead", cost.overhead))
+    return " + ".join(f"{name} {1000 * dollars:.3g}" for name, dollars in parts)
+
+
+def _carbon(plan: Plan) -> str:
+    grams = total(bills(plan, plan.estimate.seconds)).grams
+    if grams is None:
+        return "unknown  (the grid of a processor is not declared)"
+    return f"{1000 * grams:.3g} g CO2 per 1,000 queries  (modelled from energy, cooling and the grid)"
 
 
 def _nodes(plan: Plan) -> str:

@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("recording",),
     ("callee",),
-    ("tracing", "explain", "constraint_costs"),
+    ("tracing", "explain", "constraint_costs", "bill"),
     ("plan_files",),
     ("progress_bar",),
     ("planner", "uniform"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from hetero.commands.target import Target
     from hetero.plans import Plan
 
-__all__ = ["command", "write"]
+__all__ = ["command"]
 
 
 def command(
@@ -29,9 +30,30 @@ def command(
             "--pipeline", metavar="NAME", help="What a saved plan is of, where it is not a ready pipeline."
         ),
     ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option("--users", metavar="N,N,...", help="Closed loops of so many users; else 1, 2, 4, ..."),
+    ] = None,
+    rates: Annotated[
+        str | None,
+        typer.Option(
+            "--rates",
+            metavar="R,R,...",
+            help="Open loops of so many arrivals a second; else shares of the most.",
+        ),
+    ] = None,
+    load_s: Annotated[
+        float, typer.Option("--load-seconds", metavar="SECONDS", help="Of each load.", show_default=True)
+    ] = 1.0,
 ) -> None:
-    """Write a report: Gantt charts, placement, what was considered, the five figures."""
+    """Write a report: the five figures, load, costs, Gantt charts, placement, what was considered."""
     from hetero.commands.target import target
+    from hetero.report.page import observe, write_report
+
+    counts = _numbers("--users", users, whole=True)
+    arrivals = _numbers("--rates", rates)
+    if not load_s > 0:
+        raise ArgumentError(f"--load-seconds {load_s}: expected a number of seconds above 0")
 
     saved = Path(what)
     if saved.suffix == ".json" or (pipeline is not None and saved.is_file()):
@@ -41,20 +63,34 @@ def command(
         found = target(what)
         plan = found.plan(found.calls(None))
     with plan:
-        write(plan, out)
+        seen = observe(plan, None if counts is None else [int(count) for count in counts], arrivals, load_s)
+        try:
+            write_report(plan, out, seen)
+        except OSError as error:
+            raise ArgumentError(f"cannot write {out}: {error.strerror or error}") from error
+    if seen.curve is not None:
+        for load in (*seen.curve.closed, *seen.curve.open):
+            typer.echo(str(load))
+    typer.echo(f"report written to {out}", err=True)
 
 
-def write(plan: Plan, path: Path) -> None:
-    """Write the page.
-
-    Raises:
-        ArgumentError: the file cannot be written; an old one is intact.
+def _numbers(option: str, text: str | None, *, whole: bool = False) -> list[float] | None:
     """
+    >>> _numbers("--users", "1,2,4", whole=True)
+    [1.0, 2.0, 4.0]
+    """
+    if text is None:
+        return None
     try:
-        plan.report(path)
-    except OSError as error:
-        raise ArgumentError(f"cannot write {path}: {error.strerror or error}") from error
-    typer.echo(f"report written to {path}", err=True)
+        found = [float(word) for word in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < number < math.inf and (not whole or number.is_integer()) for number in found):
+        kind = "whole numbers" if whole else "numbers"
+        raise ArgumentError(
+            f"{option} {text}: expected positive {kind} with commas between them, such as 1,2,4"
+        )
+    return found
 
 
 def _load(path: Path, found: Target) -> Plan:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hetero.cost import energy, price
+from hetero.bill import bill_of
+from hetero.cost import energy
 from hetero.plans import CONTROL
 from hetero.show import seconds
 
@@ -35,7 +36,7 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
     period_s = estimate.period_s or estimate.seconds
     spread = estimate.spread.get("seconds", 0.0)
     latency = joules = dollars = ""
-    counted = measured is not None and measured.joules is not None
+    counted = measured.counted if measured is not None else ""
     if measured is not None:
         latency = f"p50 {seconds(measured.p50_s)}, p99 {seconds(measured.p99_s)}"
         joules = f"{joules_seen(plan, measured):.3g} J"
@@ -51,20 +52,19 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
             "energy of a request",
             f"{estimate.joules:.3g} J",
             joules,
-            "predicted: modelled; seen: "
-            + ("hardware counters" if counted else "modelled from the measured times"),
+            "predicted: modelled; seen: " + (counted or "modelled from the measured times"),
         ),
         Figure(
             "cost of 1,000 requests",
             f"${1000 * estimate.dollars:.3g}",
             dollars,
-            "predicted: modelled; seen: modelled from the measured time, one request at a time",
+            "one request at a time; predicted: modelled; seen: modelled from the measured time",
         ),
         Figure(
             "scalability, results a second",
             f"at most {1 / period_s:.3g}" if period_s else "",
             ", ".join(f"{rate:.3g} with {count} in flight" for count, rate in sorted(load.items())),
-            "predicted: modelled; seen: measured in a closed loop",
+            "predicted: modelled; seen: measured in closed loops",
         ),
         Figure(
             "precision, error against the reference",
@@ -79,13 +79,21 @@ def joules_seen(plan: Plan, measured: Measured) -> float:
     """Energy of a request: counted, else the power model applied to the measured times."""
     if measured.joules is not None:
         return measured.joules
-    busy = _core_seconds(plan, measured.spans)
-    return sum(energy.joules(p, busy[p.name], measured.p50_s) for p in _used(plan))
+    return sum(_modelled_joules(plan, measured).values())
 
 
 def dollars_seen(plan: Plan, measured: Measured) -> float:
-    """The price of the processors for as long as a request has them."""
-    return sum(price.dollars(processor, measured.p50_s) for processor in _used(plan))
+    """The price of the processors for as long as a request has them, and of the energy that it takes."""
+    modelled = _modelled_joules(plan, measured)
+    scale = joules_seen(plan, measured) / (sum(modelled.values()) or 1.0)
+    bills = [bill_of(p, measured.p50_s, scale * modelled[p.name]) for p in _used(plan)]
+    return sum(bill.cost.dollars for bill in bills)
+
+
+def _modelled_joules(plan: Plan, measured: Measured) -> dict[str, float]:
+    """By processor: its power model applied to the measured times."""
+    busy = _core_seconds(plan, measured.spans)
+    return {p.name: energy.joules(p, busy[p.name], measured.p50_s) for p in _used(plan)}
 
 
 def error_text(error: float) -> str:

@@ -24,12 +24,13 @@ __all__ = ["Measured", "measure", "throughput"]
 class Measured:
     """Warm runs of one request at a time, in seconds. ``nodes`` is each node's time for a request, over all its calls
     (the median over requests); ``spans`` are those of the run of median length. ``joules`` is what hardware counters
-    say of a request, where there are any."""
+    say of a request, where there are any, and ``counted`` says which ones those are."""
 
     runs_s: tuple[float, ...]
     nodes: Mapping[str, float]
     spans: tuple[Span, ...]
     joules: float | None = None
+    counted: str = ""
 
     @property
     def p50_s(self) -> float:
@@ -67,6 +68,7 @@ def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.
         nodes={path: median(seconds.get(path, 0.0) for seconds in per_run) for path in paths},
         spans=by_length[(len(by_length) - 1) // 2][1],
         joules=None if joules is None else joules / len(traced),
+        counted="" if meter is None else meter.source,
     )
 
 

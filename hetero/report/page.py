@@ -9,16 +9,20 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hetero import constraint_costs
+from hetero.arguments import Args
 from hetero.errors import MissingExtraError
+from hetero.explain import path_text
 from hetero.files import write_atomically
 from hetero.plans import CONTROL
-from hetero.report import gantt
+from hetero.report import bill_table, gantt, load_chart
 from hetero.report.colours import CONTROL_COLOUR, colours_of
 from hetero.report.figures import five_figures
 from hetero.report.html_tables import figures_table, nodes_table, options_tables, table
-from hetero.report.measured import Measured, measure, throughput
+from hetero.report.measured import Measured, measure
 from hetero.report.placement import placement_svg
 from hetero.report.template import PAGE
+from hetero.run.load import LoadCurve, load_curve
 from hetero.show import seconds
 
 if TYPE_CHECKING:
@@ -26,17 +30,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Observed", "observe", "render", "write_report"]
 
-IN_FLIGHT = (1, 2)
+LOAD_S = 1.0
+"""Of each load, where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was seen of a plan on this machine; ``load`` has results a second by requests in flight. ``rivals`` are rows
-    of a table that compares the plan with others: headers first."""
+    """What was seen of a plan on this machine; ``load`` has results a second by requests in flight, ``curve`` all that
+    was seen under load. ``rivals`` are rows of a table that compares the plan with others: headers first."""
 
     measured: Measured | None = None
     load: Mapping[int, float] = field(default_factory=dict)
     rivals: Sequence[Sequence[str]] = ()
+    curve: LoadCurve | None = None
 
 
 def write_report(plan: Plan, path: str | Path, observed: Observed | None = None) -> None:
@@ -52,13 +58,24 @@ def write_report(plan: Plan, path: str | Path, observed: Observed | None = None)
     write_atomically(path, render(plan, observe(plan) if observed is None else observed, script).encode())
 
 
-def observe(plan: Plan) -> Observed:
-    """Run the plan on its sample: one request at a time, then with one and two in flight."""
+def observe(
+    plan: Plan,
+    users: Sequence[int] | None = None,
+    rates: Sequence[float] | None = None,
+    load_s: float = LOAD_S,
+) -> Observed:
+    """Run the plan on its sample: one request at a time, then under loads of ``load_s`` seconds each.
+
+    Args:
+        users, rates: of closed and open loops; see ``hetero.run.load.load_curve``.
+    """
     harmless = all(node.op.effects != "once" for _, node in plan.graph.walk())
     if not plan.samples or not harmless:
         return Observed()
     call = plan.samples[0]
-    return Observed(measure(plan, call), {count: throughput(plan, call, count) for count in IN_FLIGHT})
+    measured = measure(plan, call)
+    curve = load_curve(plan, [Args(tuple(call), {})], users=users, rates=rates, seconds=load_s)
+    return Observed(measured, {load.users or 0: load.per_second for load in curve.closed}, curve=curve)
 
 
 def render(plan: Plan, observed: Observed, script: str) -> str:
@@ -67,6 +84,7 @@ def render(plan: Plan, observed: Observed, script: str) -> str:
     colours = colours_of(devices)
     nodes = observed.measured.nodes if observed.measured is not None else {}
     charts = _charts(plan, observed, colours)
+    load_charts = load_chart.charts(observed.curve) if observed.curve is not None else []
     return PAGE.substitute(
         name=escape(plan.graph.name),
         objective=escape(plan.objective),
@@ -74,7 +92,11 @@ def render(plan: Plan, observed: Observed, script: str) -> str:
         machine=escape(_machine(plan)),
         legend=_legend(colours),
         figures=figures_table(five_figures(plan, observed.measured, observed.load)),
-        prices=escape(_prices(plan)),
+        prices=escape(bill_table.sources(plan)),
+        bill=table(bill_table.HEADERS, bill_table.rows(plan)),
+        constraints=_constraints(plan),
+        path=escape(path_text(plan)),
+        load=_load(observed.curve, first=len(charts)),
         rivals=_rivals(observed.rivals),
         charts="".join(f'<div id="chart{i}" class="chart"></div>' for i in range(len(charts))),
         placement=placement_svg(plan, colours, nodes),
@@ -83,7 +105,7 @@ def render(plan: Plan, observed: Observed, script: str) -> str:
         notes="".join(f"<li>{escape(note)}</li>" for note in plan.notes) or "<li>none</li>",
         script=script,
         # `</` would end the script element, wherever it stands in a name.
-        data=json.dumps(charts, allow_nan=False).replace("</", "<\\/"),
+        data=json.dumps([*charts, *load_charts], allow_nan=False).replace("</", "<\\/"),
     )
 
 
@@ -118,14 +140,21 @@ def _machine(plan: Plan) -> str:
     )
 
 
-def _prices(plan: Plan) -> str:
-    used = {plan.machine.device(c.device).processor for c in plan.choices.values() if c.device != CONTROL}
-    said = [
-        f"{p.name}: power {p.power_source}; price {p.price_source}"
-        for p in plan.machine.processors
-        if p.name in used
-    ]
-    return ". ".join(said)
+def _constraints(plan: Plan) -> str:
+    """The plan beside the best ones without each supplier that it uses and each limit that binds."""
+    found = constraint_costs.rows_of(plan)
+    if not found:
+        return '<p class="quiet">Nothing that could be denied is used, and no limit binds.</p>'
+    return table(constraint_costs.HEADERS, found, marked=[0])
+
+
+def _load(curve: LoadCurve | None, first: int) -> str:
+    """Charts, numbered on from those of the schedule, and the numbers as a table."""
+    if curve is None:
+        return '<p class="quiet">Not run under load.</p>'
+    places = range(first, first + len(load_chart.charts(curve)))
+    charts = "".join(f'<div id="chart{i}" class="chart"></div>' for i in places)
+    return charts + table(load_chart.HEADERS, load_chart.rows(curve))
 
 
 def _legend(colours: Mapping[str, str]) -> str:

@@ -52,9 +52,17 @@ PAGE = Template(
 <p class="quiet">$machine. The bound is of the model without contention between nodes that share a processor.</p>
 <h2>Five figures</h2>
 $figures
+<h2>What 1,000 requests cost</h2>
+$bill
 <p class="quiet">$prices.</p>
+<h2>What each constraint costs</h2>
+<p class="quiet">The best plan without a supplier, device or limit, computed from what was measured for this one.</p>
+$constraints
 $rivals
+<h2>Under load</h2>
+$load
 <h2>Schedule</h2>
+<p class="quiet">Critical path: $path</p>
 <p class="legend">$legend</p>
 $charts
 <h2>Placement</h2>

@@ -11,6 +11,9 @@ import pytest
 from headless_browser import visit
 
 import hetero as ht
+from hetero.bill import bills, total
+from hetero.constraint_costs import rows_of
+from hetero.explain import path_text
 from hetero.plans import Plan
 from hetero.report import gantt
 from hetero.report.page import Observed, observe, write_report
@@ -25,11 +28,11 @@ def page(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.browser
 def test_a_real_browser_draws_it_without_a_console_error(page: Path, tmp_path: Path) -> None:
-    """Offline, both charts are drawn and nothing is written to the console."""
+    """Offline, all charts are drawn and nothing is written to the console: two schedules, and two of load."""
     seen = visit(page, tmp_path)
     assert seen.console == []
-    assert 'data-charts="2"' in seen.document
-    assert len(re.findall(r'class="main-svg"', seen.document)) >= 2
+    assert 'data-charts="4"' in seen.document
+    assert len(re.findall(r'class="main-svg"', seen.document)) >= 4
     assert "Predicted: " in seen.document
     assert "Measured: " in seen.document
 
@@ -67,6 +70,49 @@ def test_it_shows_all_five_figures_the_bound_and_every_node(plan: Plan, page: Pa
     assert "proven optimal" in text
     for path in plan.choices:
         assert path.rsplit("/", 1)[-1].split(" ")[0] in text
+
+
+def test_it_shows_what_a_request_costs_part_by_part(plan: Plan, page: Path) -> None:
+    """Hardware, energy, overhead and carbon, one request at a time and without a pause; the parts make the whole."""
+    text = page.read_text()
+    for part in (
+        "hardware, $",
+        "energy, $",
+        "overhead, $",
+        "in all, $",
+        "CO2, g",
+        "one at a time",
+        "without a pause",
+    ):
+        assert part in text, part
+    found = total(bills(plan, plan.estimate.seconds))
+    assert found.cost.dollars == pytest.approx(plan.estimate.dollars)
+    assert found.joules == pytest.approx(plan.estimate.joules)
+
+
+def test_it_shows_what_doing_without_a_supplier_costs_as_explain_does(plan: Plan, page: Path) -> None:
+    """The same rows as in the plan's explanation, and the critical path."""
+    text, said = page.read_text(), plan.explain()
+    assert "What each constraint costs" in text
+    for word, *_ in rows_of(plan)[1:]:
+        assert word in text
+        assert word in said
+    assert path_text(plan).split(" ")[0] in text.split("Critical path: ")[1].split("</p>")[0]
+
+
+def test_it_shows_throughput_and_latency_under_load(page: Path) -> None:
+    """Closed and open loops with p50 and p99."""
+    text = page.read_text()
+    assert re.search(r"<td>closed: 1 in flight</td>", text)
+    assert re.search(r"<td>open: [\d.e+]+ a second</td>", text)
+
+
+def test_loads_are_those_that_were_asked_for(plan: Plan) -> None:
+    """Users of closed loops, rates of open ones."""
+    curve = observe(plan, users=[2], rates=[50.0], load_s=0.1).curve
+    assert curve is not None
+    assert [load.users for load in curve.closed] == [2]
+    assert [load.rate for load in curve.open] == [50.0]
 
 
 def test_without_samples_it_shows_what_was_predicted_only(plan: Plan) -> None:
