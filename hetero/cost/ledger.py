@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from hetero.cost.contender import Candidate, Contender
 from hetero.cost.measurement import About, Measurement, ProfileKey, variant_text
+from hetero.cost.roofline import Fits, fit
 from hetero.cost.store import ProfileStore
 from hetero.errors import DeviceError, WorkerError
 from hetero.values import Specs, digest_of
@@ -38,7 +39,7 @@ class Ledger:
         return self._known.get(key)
 
     def file(self, contender: Contender, specs_text: str, specs: Specs) -> None:
-        """File what the contender's timings say, as one transaction."""
+        """File what the contender's timings say, as one transaction, together with what an earlier build took."""
         candidate, timing = contender.candidate, contender.timing
         measurement = Measurement(
             timing.seconds,
@@ -52,11 +53,18 @@ class Ledger:
             contender.evicted_s,
         )
         key = _key(candidate, specs_text)
+        earlier = self.get(candidate, specs_text)
+        if earlier is not None and earlier.repetitions > 1:
+            measurement = earlier.joined(measurement)
         self._known[key] = measurement
         if self._store is not None:
             op, info, work = candidate.op, candidate.device.info, candidate.op.work(specs)
             flops, nbytes = (work.flops, work.nbytes) if work else (None, None)
             self._store.put(key, measurement, About(op.name, op.kind, info.name, info.engine, flops, nbytes))
+
+    def fits(self) -> Fits:
+        """The rates of every device, variant and kind of op of which enough is measured."""
+        return {} if self._store is None else fit(self._store.rows())
 
     def failure(self, candidate: Candidate, shapes: Iterable[str]) -> DeviceError | None:
         """Why the candidate failed on these shapes the last time, if it did so lately."""

@@ -75,6 +75,21 @@ class Measurement:
         if self.error is not None and not self.error >= 0:
             raise ArgumentError(f"measurement: error is {self.error!r}; a number >= 0 or None is needed")
 
+    def joined(self, later: Measurement) -> Measurement:
+        """Both as one, from two builds of the same: how a build's memory happens to lie makes it some percent faster or
+        slower for its whole life, and the middle of two is nearer to the next one."""
+        return Measurement(
+            seconds=(self.seconds + later.seconds) / 2,
+            spread_s=max((self.spread_s + later.spread_s) / 2, abs(self.seconds - later.seconds) / 2),
+            low_s=(self.low_s + later.low_s) / 2,
+            high_s=(self.high_s + later.high_s) / 2,
+            repetitions=self.repetitions + later.repetitions,
+            cold_s=max(self.cold_s, later.cold_s),
+            error=later.error if self.error is None else max(self.error, later.error or 0.0),
+            measured_at=later.measured_at,
+            evicted_s=self.evicted_s if later.evicted_s is None else later.evicted_s,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: an infinite error becomes the text ``"inf"``, which JSON has no number for."""
         return asdict(self) | {"error": "inf" if self.error == math.inf else self.error}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from hetero.cost.contender import Candidate, Contender, execute, host_run
 from hetero.cost.interpolate import Point, interpolate, representatives, sizes_of
@@ -20,11 +21,16 @@ from hetero.cost.measurement import Measurement, specs_text
 from hetero.cost.progress import Progress, Steps, silent
 from hetero.cost.race import DEFAULT_EFFORT, Effort, race
 from hetero.cost.record import Call
+from hetero.cost.roofline import Fits, fit_key, prior
 from hetero.cost.store import ProfileStore
-from hetero.errors import DeviceError
+from hetero.cost.worth import Bar, Peer, Skipped, optimistic
+from hetero.errors import DeviceError, StoreError
 from hetero.values import specs_of
 
-__all__ = ["Candidate", "Effort", "Prediction", "Profiler", "execute", "host_run"]
+__all__ = ["Candidate", "Effort", "Found", "Prediction", "Profiler", "execute", "host_run"]
+
+Found: TypeAlias = Measurement | DeviceError | Skipped
+"""What came of a candidate: its numbers, why it failed, or why it was not worth measuring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ class Profiler:
     """Measures what the store does not know, and files it.
 
     ``deadline`` is a time of ``clock`` (``time.perf_counter``) after which nothing more is begun.
-    ``progress`` hears of each candidate. ``taken`` counts the measurements that were taken rather than found.
+    ``progress`` hears of each candidate. ``taken`` counts the measurements that were taken rather than found. What is
+    off by more than ``error_limit`` is not measured further.
     """
 
     def __init__(
@@ -62,19 +69,20 @@ class Profiler:
         progress: Progress | None = None,
         *,
         effort: Effort = DEFAULT_EFFORT,
+        error_limit: float = math.inf,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.taken = 0
-        self._deadline, self._effort = deadline, effort
+        self._deadline, self._effort, self._error_limit = deadline, effort, error_limit
         self._progress = progress or silent
         self._clock, self._sleep = clock, sleep
         self._ledger = Ledger(store, now)
         self._shapes: dict[tuple[str, tuple[Call, ...]], _Shapes] = {}
         self._last_engine: str | None = None
 
-    def measure(self, candidates: Sequence[Candidate]) -> Mapping[Candidate, Measurement | DeviceError]:
+    def measure(self, candidates: Sequence[Candidate]) -> Mapping[Candidate, Found]:
         """The measurement of each candidate, or why it is out. One that the deadline left no time for is
         absent.
 
@@ -85,7 +93,7 @@ class Profiler:
         rivals: dict[str, list[Candidate]] = {}
         for candidate in candidates:
             rivals.setdefault(candidate.path, []).append(candidate)
-        results: dict[Candidate, Measurement | DeviceError] = {}
+        results: dict[Candidate, Found] = {}
         for of_one_node in rivals.values():
             results.update(self._measure_node(of_one_node, steps))
         return results
@@ -116,10 +124,8 @@ class Profiler:
             measured=sum(text in known for text in shapes.texts),
         )
 
-    def _measure_node(
-        self, rivals: list[Candidate], steps: Steps
-    ) -> dict[Candidate, Measurement | DeviceError]:
-        results: dict[Candidate, Measurement | DeviceError] = {}
+    def _measure_node(self, rivals: list[Candidate], steps: Steps) -> dict[Candidate, Found]:
+        results: dict[Candidate, Found] = {}
         missing: list[Candidate] = []
         for candidate in rivals:
             failure = self._ledger.failure(candidate, self._shapes_of(candidate).wanted)
@@ -139,10 +145,11 @@ class Profiler:
 
     def _measure_missing(
         self, missing: Sequence[Candidate], rivals: Sequence[Candidate], steps: Steps
-    ) -> dict[Candidate, DeviceError]:
-        """Measure, shape by shape, and file each measurement as soon as it is settled; who failed, and
-        why."""
-        failures: dict[Candidate, DeviceError] = {}
+    ) -> dict[Candidate, DeviceError | Skipped]:
+        """Measure, shape by shape, and file each measurement as soon as it is settled; who failed or was passed over,
+        and why."""
+        failures: dict[Candidate, DeviceError | Skipped] = {}
+        fits = self._fits() if missing else {}
         with ExitStack() as stack:
             # Compiled once each for all shapes; every one is closed at the end, also after Ctrl-C.
             contenders = {candidate: Contender(candidate, self._clock) for candidate in missing}
@@ -170,9 +177,11 @@ class Profiler:
                     and not self._is_known(candidate, text)
                 ]
                 effort = replace(self._effort, candidate_s=self._effort.candidate_s / len(wanted))
-                best_s = self._best_s(rivals, text)
-                for contender, verdict in race(entries, effort, best_s, begin_turn, self._late):
-                    if isinstance(verdict, DeviceError):
+                bar = self._bar(rivals, text, fits)
+                for contender, verdict in race(entries, effort, bar, begin_turn, self._late):
+                    if isinstance(verdict, Skipped):
+                        failures[contender.candidate] = verdict
+                    elif isinstance(verdict, DeviceError):
                         failures[contender.candidate] = verdict
                         shapes = self._shapes_of(contender.candidate).wanted
                         self._ledger.file_failure(contender.candidate, shapes, verdict)
@@ -207,19 +216,41 @@ class Profiler:
         wanted = self._shapes_of(candidate).wanted
         if all(self._is_known(candidate, text) for text in wanted):
             return True
-        # A little under the limit: the best's median may have moved since the candidate was given up.
-        limit = 0.8 * self._effort.hopeless
-        measured = {text: m for text in wanted if (m := self._ledger.get(candidate, text))}
-        return any(m.low_s > limit * self._best_s(rivals, text) for text, m in measured.items())
+        for text in wanted:
+            found, bar = self._ledger.get(candidate, text), self._bar(rivals, text, {})
+            if found is None:
+                continue
+            wrong = found.error is not None and found.error > self._error_limit
+            # A little under the limit: the best's median may have moved since the candidate was given up.
+            if found.low_s > 0.8 * bar.most_s(candidate, ()) or (wrong and candidate.op.kind != "function"):
+                return True
+        return False
 
     def _is_known(self, candidate: Candidate, text: str) -> bool:
-        """Whether there is a measurement that was not cut short by a deadline in its first turns."""
+        """Whether there is a measurement that was not cut short."""
         found = self._ledger.get(candidate, text)
-        return found is not None and found.repetitions >= self._effort.turns
+        return found is not None and self._effort.knows(found)
 
-    def _best_s(self, rivals: Sequence[Candidate], text: str) -> float:
-        known = (self._ledger.get(rival, text) for rival in rivals)
-        return min((m.seconds for m in known if m is not None), default=math.inf)
+    def _bar(self, rivals: Sequence[Candidate], text: str, fits: Fits) -> Bar:
+        """What a candidate has to reach on these shapes, from what is known of its rivals."""
+        known = [Peer(rival, m.seconds, m.error) for rival in rivals if (m := self._ledger.get(rival, text))]
+
+        def least_s(candidate: Candidate) -> float:
+            where = (candidate.device.info, candidate.processor, candidate.variant)
+            call = self._shapes_of(candidate).wanted.get(text)
+            if call is None or fit_key(*where, candidate.op.kind) not in fits:
+                return 0.0
+            seconds, spread_s = prior(candidate.op, *where, specs_of(call.inputs), fits)
+            return optimistic(seconds, spread_s / seconds) if seconds > 0 else 0.0
+
+        return Bar(known, self._error_limit, least_s, self._effort.hopeless)
+
+    def _fits(self) -> Fits:
+        """Rates of what is measured so far; none where the store cannot be read, which it has said already."""
+        try:
+            return self._ledger.fits()
+        except StoreError:
+            return {}
 
     def _average(self, candidate: Candidate) -> Measurement | None:
         prediction = self.predict(candidate)

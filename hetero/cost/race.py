@@ -3,19 +3,23 @@ hopeless."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeAlias
 
-from hetero.cost.contender import Contender
+from hetero.cost.contender import LONG_S, Contender
+from hetero.cost.measurement import Measurement
 from hetero.cost.record import Call
 from hetero.cost.timing import Timing
+from hetero.cost.worth import Bar, Peer, Skipped
 from hetero.errors import DeviceError
 
-__all__ = ["DEFAULT_EFFORT", "Effort", "Verdict", "race"]
+__all__ = ["DEFAULT_EFFORT", "QUICK", "THOROUGH", "Effort", "Verdict", "race"]
 
-Verdict: TypeAlias = Literal["measured", "hopeless"] | DeviceError
+Verdict: TypeAlias = Literal["measured", "hopeless", "wrong"] | Skipped | DeviceError
+"""``wrong``: its outputs are off by more than the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,10 @@ class Effort:
     A candidate is done once its median is known to within ``tolerance`` (95% confidence) or after
     ``candidate_s`` of runs, but not before ``turns`` turns: runs of one turn resemble each other more than
     those of the next do. It is hopeless, and not refined, where its best run of the first two turns takes
-    over ``hopeless`` times the median of the best. A block lasts ``block_s``, at most ``block_runs`` runs;
-    before another engine's block there is a pause of ``pause_s``. Of a node with many calls (a map's item) up
-    to ``shapes`` are measured, which share the ``candidate_s``.
+    over ``hopeless`` times the median of the best, or has lost plainly otherwise (``hetero.cost.worth``). Runs that
+    find the caches filled by others are timed where ``evicted`` says so. A block lasts ``block_s``, at most
+    ``block_runs`` runs; before another engine's block there is a pause of ``pause_s``. Of a node with many calls (a
+    map's item) up to ``shapes`` are measured, which share the ``candidate_s``.
     """
 
     tolerance: float = 0.03
@@ -38,6 +43,16 @@ class Effort:
     block_runs: int = 20
     pause_s: float = 0.05
     shapes: int = 3
+    evicted: bool = True
+
+    def knows(self, found: Measurement) -> bool:
+        """Whether a measurement is as good as this effort would make it, or nearly: nothing is measured for ever."""
+        evicted = not self.evicted or found.evicted_s is not None or found.seconds > LONG_S
+        if found.repetitions < self.turns or not evicted:
+            return False
+        timing = Timing(found.seconds, found.spread_s, found.low_s, found.high_s, found.repetitions)
+        spent_s = found.repetitions * found.seconds
+        return timing.narrow(1.5 * self.tolerance) or spent_s >= self.candidate_s / (2 * self.shapes)
 
     def enough(self, timing: Timing, turns: int, spent_s: float) -> bool:
         if turns < self.turns:
@@ -48,19 +63,24 @@ class Effort:
 
 DEFAULT_EFFORT = Effort()
 
+QUICK = Effort(tolerance=0.1, candidate_s=0.2, turns=2, shapes=2, evicted=False)
+"""Enough to see who may win."""
+
+THOROUGH = Effort(hopeless=math.inf)
+"""Everything, whether or not it may win: what the others are compared with in benchmarks."""
+
 
 def race(
     entries: Sequence[tuple[Contender, Call]],
     effort: Effort,
-    best_s: float,
+    bar: Bar,
     begin_turn: Callable[[Contender], None],
     late: Callable[[], bool],
 ) -> Iterator[tuple[Contender, Verdict]]:
     """Run the contenders on their calls; each comes out with its verdict as soon as it is settled.
 
-    ``best_s`` is the median of the best that is known already (infinite if none is). ``begin_turn`` is called
-    before each turn, ``late`` says whether the time is up: then the rest come out with the timings they have,
-    and those that have none do not come out at all.
+    ``bar`` is what they have to reach. ``begin_turn`` is called before each turn, ``late`` says whether the time is up:
+    then the rest come out with the timings they have, and those that have none do not come out at all.
     """
 
     def attempt(contender: Contender, action: Callable[[], None]) -> DeviceError | None:
@@ -75,25 +95,38 @@ def race(
         return attempt(contender, partial(contender.block, effort.block_s, effort.block_runs))
 
     begun: list[Contender] = []
-    for contender, call in entries:
-        if late():
-            break
-        failure = attempt(contender, partial(_first_turn, contender, call, effort, best_s))
+    pending = list(entries)
+    while pending and not late():
+        peers = _peers(begun)
+        # Few threads first: what they take bounds what more threads can reach.
+        entry = min(pending, key=lambda e: (_threads(e[0]), bar.promise_s(e[0].candidate, peers)))
+        pending.remove(entry)
+        contender, call = entry
+        if reason := bar.skip(contender.candidate, peers):
+            yield contender, Skipped(reason)
+            continue
+        most_s = bar.most_s(contender.candidate, peers)
+        failure = attempt(contender, partial(_first_turn, contender, call, effort, bar, most_s))
         if failure is not None:
             yield contender, failure
-            continue
-        best_s = min(best_s, contender.timing.seconds)
-        begun.append(contender)
+        elif _is_wrong(contender, bar):
+            begun.append(contender)  # it bars those that compute alike
+            yield contender, "wrong"
+        else:
+            begun.append(contender)
 
     running: list[Contender] = []
     for contender in begun:
+        if _is_wrong(contender, bar):
+            continue
         failure = None
-        if _is_hopeless(contender, effort, best_s) and min(contender.seconds) <= effort.candidate_s:
+        most_s = bar.most_s(contender.candidate, _peers(begun))
+        if min(contender.seconds) > most_s and min(contender.seconds) <= effort.candidate_s:
             # A second chance, some time after the first: a neighbour on the machine may have been busy then.
             failure = None if late() else block(contender)
         if failure is not None:
             yield contender, failure
-        elif _is_hopeless(contender, effort, best_s):
+        elif min(contender.seconds) > bar.most_s(contender.candidate, _peers(begun)):
             yield contender, "hopeless"
         else:
             running.append(contender)
@@ -102,7 +135,9 @@ def race(
         for contender in tuple(running):
             if late() or effort.enough(contender.timing, contender.turns, contender.spent_s):
                 running.remove(contender)
-                failure = None if late() else attempt(contender, contender.time_evicted)
+                failure = None
+                if effort.evicted and not late():
+                    failure = attempt(contender, contender.time_evicted)
                 yield contender, failure or "measured"
             elif (failure := block(contender)) is not None:
                 running.remove(contender)
@@ -110,10 +145,10 @@ def race(
         running.reverse()  # there and back again: a steady drift then averages out
 
 
-def _first_turn(contender: Contender, call: Call, effort: Effort, best_s: float) -> None:
-    """The cold run, a second one, and a block unless one more run would be long and hopeless."""
+def _first_turn(contender: Contender, call: Call, effort: Effort, bar: Bar, most_s: float) -> None:
+    """The cold run, a second one, and a block unless one more run would be long and hopeless, or for nothing."""
     second_s = contender.begin(call)
-    give_up = second_s > max(effort.hopeless * best_s, effort.candidate_s)
+    give_up = second_s > max(most_s, effort.candidate_s) or _is_wrong(contender, bar)
     # A long run needs no warm-up beyond the cold one and counts; a short one was the warm-up.
     if give_up or second_s > effort.block_s:
         contender.keep(second_s)
@@ -121,5 +156,15 @@ def _first_turn(contender: Contender, call: Call, effort: Effort, best_s: float)
         contender.block(effort.block_s, effort.block_runs)
 
 
-def _is_hopeless(contender: Contender, effort: Effort, best_s: float) -> bool:
-    return min(contender.seconds) > effort.hopeless * best_s
+def _is_wrong(contender: Contender, bar: Bar) -> bool:
+    """Whether its outputs are off by too much; a Python function is its own reference, random or not."""
+    error = contender.error
+    return contender.candidate.op.kind != "function" and error is not None and error > bar.error_limit
+
+
+def _peers(begun: Sequence[Contender]) -> list[Peer]:
+    return [Peer(c.candidate, c.timing.seconds, c.error) for c in begun]
+
+
+def _threads(contender: Contender) -> int:
+    return contender.candidate.variant.threads

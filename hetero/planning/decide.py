@@ -16,16 +16,18 @@ from typing import Any
 
 from hetero.cost.contention import core_efficiency
 from hetero.cost.progress import Progress
+from hetero.cost.race import QUICK, Effort
 from hetero.cost.store import ProfileStore
-from hetero.errors import WorkerError
+from hetero.errors import InfeasibleError, WorkerError
 from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.planning.apart import is_apart, too_quick
 from hetero.planning.beside import speeds_beside
 from hetero.planning.contention import Contention
 from hetero.planning.control import Setting, apart_of, better_for
+from hetero.planning.doubt import ROUNDS, Doubt, doubts, hopeful, told
 from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
-from hetero.planning.gate import Gate
+from hetero.planning.gate import Gate, Opener
 from hetero.planning.links import with_measured_links
 from hetero.planning.measure import Measure, Samples, measure_here
 from hetero.planning.options import (
@@ -38,11 +40,14 @@ from hetero.planning.options import (
 )
 from hetero.planning.prune import hopeless
 from hetero.planning.settle import settle
-from hetero.plans import Considered, Plan, Request
+from hetero.plans import Choice, Considered, Plan, Request
 from hetero.registry import open_device
 from hetero.values import digest_of
 
 __all__ = ["decide"]
+
+WANTED_S = 0.5
+"""For a plan that is only asked what it would take."""
 
 
 def decide(
@@ -57,9 +62,11 @@ def decide(
     progress: Progress | None = None,
     measure: Measure | None = None,
     opener: Opener = open_device,
+    effort: Effort = QUICK,
 ) -> Plan:
     """The plan. ``deadline`` is a time of ``time.perf_counter`` after which nothing more is measured; ``measure``
-    measures and ``opener`` opens devices, where that is not for this process alone.
+    measures and ``opener`` opens devices, where that is not for this process alone. ``effort`` is what every way is
+    measured with at first.
 
     Without samples (a saved plan on another machine) it is made from the evidence and from what the store knows.
     """
@@ -74,22 +81,36 @@ def decide(
     everything = [candidate for found in candidates.values() for candidate in found]
     failures: Mapping[Candidate, str] = hopeless(everything, evidence)
     measure = measure or partial(measure_here, deadline=deadline, progress=progress)
+    profile = partial(
+        _measure,
+        evidence=evidence,
+        samples=seen,
+        key=key,
+        store=store,
+        deadline=deadline,
+        measure=measure,
+        error_limit=_error_limit(request) if math.isfinite(effort.hopeless) else math.inf,
+    )
     if samples:
         here = [c for c in everything if c not in failures and not is_apart(c)]
-        failures = {**failures, **_measure(here, evidence, seen, key, store, deadline, measure)}
+        failures = {**failures, **profile(here, effort)}
     failures = {**failures, **too_quick(everything, evidence, store)}
     apart = [c for c in everything if c not in failures and is_apart(c)]
     if samples and apart:
-        failures = {**failures, **_measure(apart, evidence, seen, key, store, deadline, measure)}
+        failures = {**failures, **profile(apart, effort)}
     batched = batched_candidates(candidates, evidence, store, failures)
     if samples and batched:
         together = [candidate for found in batched.values() for candidate in found]
-        failures = {**failures, **_measure(together, evidence, seen, key, store, deadline, measure)}
+        failures = {**failures, **profile(together, effort)}
     candidates = {path: (*found, *batched.get(path, ())) for path, found in candidates.items()}
-    options = {
-        path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
-        for path, found in candidates.items()
-    }
+
+    def options_now() -> dict[str, tuple[Considered, ...]]:
+        return {
+            path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
+            for path, found in candidates.items()
+        }
+
+    options = options_now()
     machine = with_measured_links(machine, store, opener)
     efficiency = core_efficiency(machine.processors[0], store)
     setting = Setting(
@@ -98,36 +119,86 @@ def decide(
     in_flow = request.objective == "throughput"
     beside = speeds_beside(graph, machine, setting, seen, store, deadline, in_flow=in_flow)
     setting = replace(setting, beside=beside)
+    again: list[str] = []
+    for _ in range(ROUNDS if samples else 0):
+        doubtful = doubts(candidates, evidence, store)
+        wanted = _wanted(graph, machine, request, setting, doubtful, _left(deadline))
+        if not wanted or _is_late(deadline):
+            break
+        for closer in dict.fromkeys(chosen[2] for chosen in wanted):
+            failures = {**failures, **profile([one for one, _, e in wanted if e is closer], closer)}
+        again += [told(one, doubt) for one, doubt, _ in wanted]
+        setting = replace(setting, options=options_now())
     gate = Gate(graph, machine, seen, key, store, opener, request.metric) if samples else None
     found = settle(graph, machine, request, setting, gate, _left(deadline))
     return replace(
         found,
         samples=seen.values,
-        notes=(*_notes(graph, everything, evidence, store, failures, request), *found.notes),
+        notes=(
+            *_notes(graph, everything, evidence, store, failures, request),
+            *(
+                [f"measured once more, since it could have changed the plan: {'; '.join(again)}"]
+                if again
+                else ()
+            ),
+            *found.notes,
+        ),
     )
+
+
+def _wanted(
+    graph: Graph,
+    machine: Machine,
+    request: Request,
+    setting: Setting,
+    doubtful: Mapping[tuple[str, Choice], Doubt],
+    budget_s: float,
+) -> list[Doubt]:
+    """Of the ways in doubt those that the plan would take if each turned out as good as it may."""
+    if not doubtful:
+        return []
+    best = replace(setting, options=hopeful(setting.options, doubtful))
+    try:
+        choices = settle(graph, machine, request, best, None, min(budget_s, WANTED_S)).choices
+    except InfeasibleError:  # the same is found out, and told, without optimism
+        return []
+    return [doubtful[taken] for taken in choices.items() if taken in doubtful]
+
+
+def _is_late(deadline: float | None) -> bool:
+    return deadline is not None and time.perf_counter() >= deadline
+
+
+def _error_limit(request: Request) -> float:
+    """What a node's own outputs may be off by; anything where they are not what is limited."""
+    return request.limits.effective_error if request.metric.of_nodes else math.inf
 
 
 def _measure(
     candidates: Sequence[Candidate],
+    effort: Effort,
+    *,
     evidence: Evidence,
     samples: Samples,
     key: str,
     store: ProfileStore,
     deadline: float | None,
     measure: Measure,
+    error_limit: float,
 ) -> Mapping[Candidate, str]:
-    """Have measured what the store does not know yet; who failed, and why.
+    """Have measured what the store does not know yet; who failed or was passed over, and why.
 
     That everything is known is a record of its own: to find out call by call would need the values again.
     """
-    settled = digest_of(key, [(c.path, c.info.fingerprint(c.processor), str(c.variant)) for c in candidates])
+    ways = [(c.path, c.info.fingerprint(c.processor), str(c.variant)) for c in candidates]
+    settled = digest_of(key, ways, repr(effort), repr(error_limit))
     kept = store.get_record("settled", settled)
     if kept is not None and all(_name(c) in kept or is_measured(c, evidence, store) for c in candidates):
         return {c: kept[_name(c)] for c in candidates if _name(c) in kept}
-    failed = measure([c for c in candidates if c.path in evidence.calls], samples, store)
+    reached = [c for c in candidates if c.path in evidence.calls]
+    failed = measure(reached, samples, store, effort=effort, error_limit=error_limit)
     # Not settled: what the deadline cut short, and a worker that died, which says nothing about the next time.
-    hurried = deadline is not None and time.perf_counter() >= deadline
-    if not hurried and not any(isinstance(reason, WorkerError) for reason in failed.values()):
+    if not _is_late(deadline) and not any(isinstance(reason, WorkerError) for reason in failed.values()):
         store.put_record("settled", settled, {_name(c): str(reason) for c, reason in failed.items()})
     return {c: str(reason) for c, reason in failed.items()}
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from hetero.cost.contender import Candidate as Contestant
+from hetero.cost.measurement import Measurement
 from hetero.cost.profile import Profiler
 from hetero.cost.progress import Progress
+from hetero.cost.race import DEFAULT_EFFORT, Effort
 from hetero.cost.record import Call, Recording, record
 from hetero.cost.store import ProfileStore
 from hetero.cost.together import batched_calls
+from hetero.cost.worth import Skipped
 from hetero.errors import DeviceError
 from hetero.graph import Graph
 from hetero.planning.calibrate import keep_inputs
@@ -47,11 +51,21 @@ class Samples:
 
 
 class Measure(Protocol):
-    """Files what the store does not know of these candidates; returns who failed, and why."""
+    """Files what the store does not know of these candidates; returns who failed or was passed over, and why.
+
+    What is off by more than ``error_limit`` is not measured further.
+    """
 
     def __call__(
-        self, candidates: Sequence[Candidate], samples: Samples, store: ProfileStore, /
-    ) -> Mapping[Candidate, DeviceError]: ...
+        self,
+        candidates: Sequence[Candidate],
+        samples: Samples,
+        store: ProfileStore,
+        /,
+        *,
+        effort: Effort = DEFAULT_EFFORT,
+        error_limit: float = math.inf,
+    ) -> Mapping[Candidate, DeviceError | Skipped]: ...
 
 
 def measure_here(
@@ -60,14 +74,17 @@ def measure_here(
     store: ProfileStore,
     /,
     *,
+    effort: Effort = DEFAULT_EFFORT,
+    error_limit: float = math.inf,
     deadline: float | None = None,
     progress: Progress | None = None,
-) -> Mapping[Candidate, DeviceError]:
+) -> Mapping[Candidate, DeviceError | Skipped]:
     """Measure on this machine, until the deadline (a time of ``time.perf_counter``)."""
     keep_inputs(candidates, lambda path: samples.recording.calls[path])
     contestants = {
         Contestant(c.path, open_device(c.info), c.processor, c.op, c.built, samples.calls_as(c)): c
         for c in candidates
     }
-    results = Profiler(store, deadline, progress).measure(list(contestants))
-    return {contestants[c]: found for c, found in results.items() if isinstance(found, DeviceError)}
+    profiler = Profiler(store, deadline, progress, effort=effort, error_limit=error_limit)
+    results = profiler.measure(list(contestants))
+    return {contestants[c]: found for c, found in results.items() if not isinstance(found, Measurement)}
