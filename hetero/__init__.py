@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hetero.arguments import args as args
+    from hetero.cascades import cascade as cascade
     from hetero.errors import HeteroError as HeteroError
     from hetero.graph import Graph as Graph
     from hetero.limits import Limits as Limits
@@ -43,6 +44,7 @@ _FACE = {
     "Plan": "hetero.plans",
     "args": "hetero.arguments",
     "branch": "hetero.tracing",
+    "cascade": "hetero.cascades",
     "devices": "hetero.registry",
     "from_onnx": "hetero.tracing",
     "from_qiskit": "hetero.tracing",

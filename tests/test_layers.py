@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("recording",),
     ("callee",),
-    ("tracing", "explain", "constraint_costs", "bill"),
+    ("cascades", "tracing", "explain", "constraint_costs", "bill"),
     ("plan_files",),
     ("progress_bar",),
     ("planner", "uniform"),
