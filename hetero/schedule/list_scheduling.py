@@ -5,6 +5,9 @@ considering only options that still fit; so they can reach a dead end, and then 
 
 - HEFT and CPOP: H. Topcuoglu, S. Hariri, M.-Y. Wu, "Performance-effective and low-complexity task
   scheduling for heterogeneous computing", IEEE TPDS 13(3), 2002. https://doi.org/10.1109/71.993206
+- HEFT by shortest and longest times: H. Zhao, R. Sakellariou, "An experimental investigation into the rank
+  function of the heterogeneous earliest finish time scheduling algorithm", Euro-Par 2003.
+  https://doi.org/10.1007/978-3-540-45209-6_28
 - PEFT: H. Arabnejad, J. G. Barbosa, "List scheduling algorithm for heterogeneous systems by an optimistic
   cost table", IEEE TPDS 25(3), 2014. https://doi.org/10.1109/TPDS.2013.57
 """
@@ -30,12 +33,17 @@ __all__ = [
     "cpop",
     "fixed_options",
     "heft",
+    "heft_by_longest",
+    "heft_by_shortest",
     "lookahead",
     "one_processor",
     "peft",
     "place_all",
     "portfolio",
 ]
+
+ALL_UP_TO = 30_000
+"""Options; beyond, a second list schedule takes longer than what it gains is worth."""
 
 LOOKAHEAD_UP_TO = 20_000
 """Trials of children; beyond, looking ahead takes more than the few milliseconds that a list schedule should."""
@@ -45,6 +53,22 @@ def heft(arrays: Arrays, limits: Limits) -> Draft | None:
     """Heterogeneous Earliest Finish Time: by decreasing upward rank, to where it ends first."""
     priority = upward_rank(arrays)
     return place_all(arrays, limits, priority, lambda builder, task: builder.earliest_finish(task), "heft")
+
+
+def heft_by_shortest(arrays: Arrays, limits: Limits) -> Draft | None:
+    """HEFT with ranks of each task's shortest time instead of its mean."""
+    return _heft_by(arrays, limits, np.minimum, "heft-shortest")
+
+
+def heft_by_longest(arrays: Arrays, limits: Limits) -> Draft | None:
+    """HEFT with ranks of each task's longest time instead of its mean."""
+    return _heft_by(arrays, limits, np.maximum, "heft-longest")
+
+
+def _heft_by(arrays: Arrays, limits: Limits, extreme: np.ufunc, method: str) -> Draft | None:
+    seconds = extreme.reduceat(arrays.seconds, arrays.first[:-1]) if arrays.tasks else np.zeros(0)
+    priority = upward_rank(arrays, seconds)
+    return place_all(arrays, limits, priority, lambda builder, task: builder.earliest_finish(task), method)
 
 
 def peft(arrays: Arrays, limits: Limits) -> Draft | None:
@@ -151,13 +175,26 @@ def fixed_options(arrays: Arrays, option: Sequence[int], method: str) -> Draft:
     return draft
 
 
-PORTFOLIO: tuple[Callable[[Arrays, Limits], Draft | None], ...] = (heft, peft, cpop, lookahead, one_processor)
+PORTFOLIO: tuple[Callable[[Arrays, Limits], Draft | None], ...] = (
+    heft,
+    heft_by_shortest,
+    heft_by_longest,
+    peft,
+    cpop,
+    lookahead,
+    one_processor,
+)
 
 
 def portfolio(arrays: Arrays, limits: Limits) -> list[Draft]:
-    """What each list scheduler makes of the problem, best first, dead ends left out."""
-    drafts = [scheduler(arrays, limits) for scheduler in PORTFOLIO]
-    return sorted((draft for draft in drafts if draft is not None), key=lambda draft: draft.makespan_s)
+    """What each list scheduler makes of the problem, best first, dead ends left out; of a very large one, the first."""
+    drafts: list[Draft] = []
+    for scheduler in PORTFOLIO:
+        if drafts and arrays.options > ALL_UP_TO:
+            break
+        draft = scheduler(arrays, limits)
+        drafts += [] if draft is None else [draft]
+    return sorted(drafts, key=lambda draft: draft.makespan_s)
 
 
 def place_all(

@@ -41,15 +41,11 @@ class Timeline:
 
     def reserve(self, start_s: float, seconds: float, cores: int) -> None:
         """Take `cores` from `start_s` for `seconds`."""
-        if seconds == 0:
-            return
-        first = self._cut(start_s)
-        last = self._cut(start_s + seconds)
-        for step in range(first, last):
-            self.used[step] += cores
+        if seconds > 0:
+            self._add(start_s, start_s + seconds, cores)
 
     def release(self, start_s: float, seconds: float, cores: int) -> None:
-        """Undo the latest `reserve`, which was of the same values.
+        """Undo a `reserve` of the same values.
 
         >>> line = Timeline(1)
         >>> line.reserve(2.0, 3.0, 1)
@@ -57,12 +53,16 @@ class Timeline:
         >>> line.moments, line.used
         ([0.0, inf], [0])
         """
-        if seconds == 0:
-            return
-        first = bisect_left(self.moments, start_s)
-        last = bisect_left(self.moments, start_s + seconds)
+        if seconds > 0:
+            self._add(start_s, start_s + seconds, -cores)
+
+    def _add(self, start_s: float, end_s: float, cores: int) -> None:
+        if end_s == start_s:
+            return  # so short that it vanishes beside its start
+        first, last = self._cut(start_s), self._cut(end_s)
         for step in range(first, last):
-            self.used[step] -= cores
+            self.used[step] += cores
+        # Steps of equal use become one: looking for a gap then passes gaps, not all tasks there are.
         for step in (last, first):
             if step > 0 and self.used[step] == self.used[step - 1]:
                 del self.moments[step], self.used[step]
