@@ -25,6 +25,7 @@ def commands(folder: Path) -> list[list[str]]:
         ["overhead.py", "--out", str(folder)],
         ["soak.py", "--seconds", "60"],
         ["schedule_speed.py", "--csv", str(folder / "schedule_speed.csv")],
+        ["plan_speed.py", "--csv", str(folder / "plan_speed.csv")],
         ["quantum_batches.py", "--csv", str(folder / "quantum_batches.csv")],
         ["quantum_choice.py", "--csv", str(folder / "quantum_choice.csv")],
     ]

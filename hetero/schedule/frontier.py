@@ -8,10 +8,11 @@ formulation of the problems of integrated system identification and system optim
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 
-from hetero.errors import ProblemError, UnknownNameError
+from hetero.errors import InfeasibleError, ProblemError, UnknownNameError
 from hetero.schedule.measures import chosen_options, period_s, total
 from hetero.schedule.problem import Limits, Problem
 from hetero.schedule.schedule import OBJECTIVES, Objective, Schedule
@@ -20,6 +21,10 @@ from hetero.schedule.solve import solve
 __all__ = ["Frontier", "Point", "frontier"]
 
 LIMIT_OF = {"latency": "seconds", "energy": "joules", "cost": "dollars"}
+QUICK_TASKS = 30
+SOLVE_S = 0.5
+"""What a solve of more tasks than that should have at least; a point takes two."""
+
 STEP = 1e-6
 """How much better, relative to the last point, the next must be in the second objective."""
 
@@ -59,7 +64,8 @@ def frontier(
     """The Pareto set over two objectives; throughput can only be the first of them.
 
     Half of `max_points` walk along the set without leaving anything out. If they do not reach its other
-    end, the rest are spread evenly over what is left, and the result is not `exact`.
+    end, the rest are spread evenly over what is left, and the result is not `exact`. Of large problems there
+    are as many points as the budget has time for.
 
     Raises `InfeasibleError` where nothing fits the limits.
     """
@@ -84,36 +90,71 @@ class _Walk:
         seed: int,
     ) -> None:
         self._problem, self._first, self._second = problem, first, second
-        self._limits, self._max_points, self._seed = limits, max(2, max_points), seed
+        few = max_points
+        if (
+            len(problem.tasks) > QUICK_TASKS
+        ):  # a solve is worth waiting for: fewer of them, each with more time
+            few = min(max_points, int(budget_seconds / (2 * SOLVE_S)))
+        self._limits, self._max_points, self._seed = limits, max(2, few), seed
         self._deadline = time.perf_counter() + budget_seconds
         self._solves_left = 2 * self._max_points + 1
 
     def points(self) -> tuple[list[Point], bool]:
         """The points, in order, and whether the walk left nothing out."""
-        least = self._solve(self._second, self._limits).objective_value
-        points = [self._point(self._limits)]
+        end = self._solve(self._second, self._limits)
+        least = end.objective_value
+        first = self._point(self._limits, self._solve(self._first, self._limits))
+        points = [first]
         for _ in range(self._max_points // 2 - 1):
             worst = points[-1].values[1]
             if worst <= least * (1 + STEP):
-                return points, True
-            points.append(self._point(self._limited(self._second, max(least, worst * (1 - STEP)))))
+                return points, end.proven_optimal
+            point = self._within(max(least, worst * (1 - STEP)))
+            if point is None:
+                break
+            points.append(point)
         worst = points[-1].values[1]
         if worst <= least * (1 + STEP):
-            return points, True
+            return points, end.proven_optimal
         rest = self._max_points - len(points)
         for number in range(1, rest + 1):
-            limit = worst + (least - worst) * number / rest
-            points.append(self._point(self._limited(self._second, limit)))
+            point = self._within(worst + (least - worst) * number / rest)
+            if point is not None:
+                points.append(point)
+        if points[-1].values[1] > least:  # the walk's other end is known, if not how good it is in the first
+            points.append(self._end(end, first))
         return points, False
 
-    def _point(self, limits: Limits) -> Point:
-        """The best in the first objective and, of those, in the second."""
-        best = self._solve(self._first, limits)
+    def _within(self, value: float) -> Point | None:
+        """The best in the first objective under a limit on the second; None where time was too short to find any."""
+        if time.perf_counter() >= self._deadline:
+            return None
+        limits = self._limited(self._second, value)
+        try:
+            return self._point(limits, self._solve(self._first, limits))
+        except (
+            InfeasibleError
+        ):  # what has so little of the second is there (the walk's end), and was not found again
+            return None
+
+    def _point(self, limits: Limits, best: Schedule) -> Point:
+        """The best in the first objective and, of those, the best in the second that is found."""
         gap = 0.0 if best.proven_optimal else best.gap
         if self._first in LIMIT_OF:
             within = replace(limits, **{LIMIT_OF[self._first]: best.objective_value})
-            best = self._solve(self._second, within)
+            with contextlib.suppress(
+                InfeasibleError
+            ):  # not found again in time: the one in the hand keeps both
+                best = self._solve(self._second, within)
         return Point(best, (self._value(best, self._first), self._value(best, self._second)), gap)
+
+    def _end(self, schedule: Schedule, first: Point) -> Point:
+        """The best in the second objective: in the first it is at least as much as the best of all."""
+        value = self._value(schedule, self._first)
+        least = first.values[0] * (1 - first.gap)
+        return Point(
+            schedule, (value, self._value(schedule, self._second)), 1 - least / value if value else 0.0
+        )
 
     def _solve(self, objective: Objective, limits: Limits) -> Schedule:
         share = max(0.0, self._deadline - time.perf_counter()) / max(1, self._solves_left)
