@@ -39,6 +39,7 @@ SUBSETS_UP_TO = 4
 """Processors of which every set is tried; of more, all together, each alone, and all but each one."""
 
 _SLACK = 1e-9
+_STEP = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def keeping_limits(
     """The best that was found within the limits on the whole; where there is none, what breaks them least.
 
     For latency it is the best that there is, up to contention and the solver's gap. For other objectives a few
-    latencies between the shortest and that of the best without limits are tried.
+    latencies between the shortest and that of the best without limits are tried. Energy and cost are those of the whole.
 
     Raises:
         InfeasibleError: not even the sums over tasks can be kept.
@@ -98,11 +99,14 @@ def keeping_limits(
         return whole_of(found[0], found[1], found[2] + overhead_s(found[1]), machine)
 
     first = solve(problem, objective)
+    sets = list(_sets([machine.processor(p.name) for p in problem.processors]))
     if whole(first).keeps(limits):
-        return first
+        return _of(
+            problem, _least(problem, objective, limits, sets, whole, solve, first), first[1].lower_bound
+        )
     tried = [first]
     bound = float("inf")
-    for places in _sets([machine.processor(p.name) for p in problem.processors]):
+    for places in sets:
         part = _only(problem, {p.name for p in places})
         within, least_s = _shortest(part, limits, places, whole, solve)
         tried += within
@@ -115,8 +119,62 @@ def keeping_limits(
     if not kept:
         right = [found for found in tried if found[1].objective == objective]
         return _of(problem, min(right, key=lambda found: whole(found).excess(limits)), 0.0)
-    best = min(kept, key=lambda found: found[2] if objective == "latency" else found[1].objective_value)
+    best = min(kept, key=lambda found: _value(objective, found, whole))
     return _of(problem, best, bound if objective == "latency" else first[1].lower_bound)
+
+
+def _value(objective: str, found: Solved, whole: Callable[[Solved], Whole]) -> float:
+    """What is minimised: for energy and cost, with idle power and rent."""
+    if objective == "latency":
+        return found[2]
+    if objective == "throughput":
+        return found[1].objective_value
+    return whole(found).joules if objective == "energy" else whole(found).dollars
+
+
+def _least(
+    problem: Problem,
+    objective: str,
+    limits: Limits,
+    sets: list[tuple[Processor, ...]],
+    whole: Callable[[Solved], Whole],
+    solve: Solve,
+    first: Solved,
+) -> Solved:
+    """The least energy or cost of the whole: what is frugal task by task may take so long that idling costs more.
+
+    A plan of t seconds on processors that idle at P watts, whose tasks take E joules or more, beats one of W joules only
+    if P t < W - E. So ever shorter plans are asked for, each the most frugal within that time, until there are none (or
+    ``ROUNDS`` were asked for). Cost is paid by the second, so that the shortest plan of each set is tried.
+    """
+    best = first
+    if objective not in ("energy", "cost"):
+        return best
+    for places in sets:
+        part = _only(problem, {p.name for p in places})
+        per_second = sum(p.idle_watts if objective == "energy" else price.dollars(p, 1.0) for p in places)
+        longest = first[1].makespan_s
+        for _ in range(ROUNDS if objective == "energy" else 1):
+            if per_second <= 0:
+                break
+            try:
+                if objective == "energy":
+                    room = _value(objective, best, whole) - _least_joules(part, places)
+                    longest = min(longest * (1 - _STEP), room / per_second)
+                else:
+                    longest = solve(part, "latency")[1].makespan_s
+                if longest <= 0:
+                    break
+                within = min(longest, part.limits.seconds or longest)
+                found = solve(replace(part, limits=replace(part.limits, seconds=within)), objective)
+            except InfeasibleError:
+                break
+            longest = found[1].makespan_s
+            if whole(found).keeps(limits) and _value(objective, found, whole) < _value(
+                objective, best, whole
+            ):
+                best = found
+    return best
 
 
 def _of(problem: Problem, found: Solved, bound: float) -> Solved:

@@ -69,6 +69,25 @@ def test_other_objectives_keep_the_limits_on_the_whole_too(objective: str) -> No
     assert plan.estimate.dollars <= 3.1
 
 
+def test_the_most_frugal_plan_is_so_with_its_idle_power() -> None:
+    """Task by task the slow options take least: 10 J in 4 s, 50 J with idling. At 50 W of idling 60 J in 2 s are less."""
+    assert settled(Limits(), "energy").estimate.joules == pytest.approx(50.0, rel=1e-3)
+    hungry = Machine((replace(WHERE.processors[0], idle_watts=50.0),), WHERE.devices)
+    both = (option("cpu/a", 1.0, joules=30.0), option("cpu/b", 2.0, joules=5.0))
+    options = {"first": both, "second": both}
+    plan = settle(CHAIN, hungry, Request("energy", Limits(), Selection()), setting(CHAIN, options), None, 1.0)
+    assert plan.estimate.joules == pytest.approx(160.0, rel=1e-3)
+    assert plan.schedule.objective == "energy"
+
+
+def test_the_cheapest_plan_is_paid_by_the_second() -> None:
+    """The machine is rented as long as a request takes: fast is cheap, whatever share of its cores a task holds."""
+    both = (option("cpu/a", 1.0, threads=2, dollars=1.0), option("cpu/b", 1.6, dollars=0.8))
+    options = {"first": both, "second": both}
+    plan = settle(CHAIN, WHERE, Request("cost", Limits(), Selection()), setting(CHAIN, options), None, 1.0)
+    assert plan.estimate.dollars == pytest.approx(2.0, rel=1e-3)
+
+
 def plain(problem: Problem, objective: str) -> Solved:
     schedule = solve(problem, objective=objective)  # type: ignore[arg-type]
     return problem, schedule, schedule.makespan_s
