@@ -122,12 +122,19 @@ def _bound(plan: Plan) -> str:
     lines = [
         f"schedule: {value:.6g} {unit}, no schedule of these options is below {bound:.6g} {unit}: {verdict} "
         f"({schedule.method}).",
-        "The bound is of the model without contention between nodes that share a processor.",
+        _of_what(plan),
         f"makespan {show.seconds(schedule.makespan_s)}, gap {schedule.gap:.2%}",
     ]
     if path := path_text(plan):
         lines.append(f"critical path: {path}")
     return "\n".join(lines)
+
+
+def _of_what(plan: Plan) -> str:
+    """What the bound is of, and is not."""
+    if plan.objective in ("energy", "cost"):
+        return "The bound is of the tasks alone; idle power and rent, with which the plan was chosen, come on top."
+    return "The bound is of the model without contention between nodes that share a processor."
 
 
 def path_text(plan: Plan) -> str:

@@ -89,7 +89,7 @@ def keeping_limits(
     """The best that was found within the limits on the whole; where there is none, what breaks them least.
 
     For latency it is the best that there is, up to contention and the solver's gap. For other objectives a few
-    latencies between the shortest and that of the best without limits are tried. Energy and cost are those of the whole.
+    latencies between the shortest and that of the best without limits are tried. Energy and cost are of the whole.
 
     Raises:
         InfeasibleError: not even the sums over tasks can be kept.
@@ -101,9 +101,8 @@ def keeping_limits(
     first = solve(problem, objective)
     sets = list(_sets([machine.processor(p.name) for p in problem.processors]))
     if whole(first).keeps(limits):
-        return _of(
-            problem, _least(problem, objective, limits, sets, whole, solve, first), first[1].lower_bound
-        )
+        least = _least(problem, objective, limits, sets, whole, solve, first)
+        return first if least is first else _of(problem, least, first[1].lower_bound)
     tried = [first]
     bound = float("inf")
     for places in sets:
@@ -143,9 +142,9 @@ def _least(
 ) -> Solved:
     """The least energy or cost of the whole: what is frugal task by task may take so long that idling costs more.
 
-    A plan of t seconds on processors that idle at P watts, whose tasks take E joules or more, beats one of W joules only
-    if P t < W - E. So ever shorter plans are asked for, each the most frugal within that time, until there are none (or
-    ``ROUNDS`` were asked for). Cost is paid by the second, so that the shortest plan of each set is tried.
+    A plan of t seconds on processors that idle at P watts, whose tasks take E joules or more, beats one of W joules
+    only if P t < W - E. So ever shorter plans are asked for, each the most frugal within that time, until there are
+    none (or ``ROUNDS`` were asked for). Cost is paid by the second, so that the shortest plan of each set is tried.
     """
     best = first
     if objective not in ("energy", "cost"):
