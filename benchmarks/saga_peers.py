@@ -1,6 +1,7 @@
 """Problems from SAGA's generators with the schedules of its one-pass schedulers, a JSON object a line.
 
     python benchmarks/saga_peers.py [--sample 12]
+    python benchmarks/saga_peers.py --heft TASKS NODES
 
 Runs in an environment of its own, with anrg-saga 2.0.2 and without hetero: `schedule_saga.py` makes one and reads
 what this prints. The machines are related: a task's seconds are its cost over the node's speed.
@@ -89,7 +90,17 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sample", type=int, help="only so many problems, from all families")
+    parser.add_argument(
+        "--heft",
+        type=int,
+        nargs=2,
+        metavar=("TASKS", "NODES"),
+        help="only the seconds that HEFT takes on one graph",
+    )
     arguments = parser.parse_args()
+    if arguments.heft:
+        print(heft_seconds(*arguments.heft))
+        return 0
     logging.disable(
         logging.WARNING
     )  # graphs of several sources get a common one, which SAGA warns of each time
@@ -210,6 +221,20 @@ def drawn(case: Case) -> dict[str, Any]:
         "schedules": schedules,
         "seconds": seconds,
     }
+
+
+def heft_seconds(tasks: int, nodes: int) -> float:
+    """How long SAGA's HEFT takes on a graph with three edges to each task, as in `schedule_speed.py`."""
+    rng = random.Random(tasks)
+    pairs = {(rng.randrange(max(0, t - 1000), t), t) for t in range(1, tasks) for _ in range(3)}
+    graph = TaskGraph.create(
+        [(f"t{task}", rng.uniform(1.0, 100.0)) for task in range(tasks)],
+        [(f"t{a}", f"t{b}", rng.uniform(1.0, 100.0)) for a, b in sorted(pairs)],
+    )
+    network = random_network(nodes)
+    began = time.perf_counter()
+    schedulers.HeftScheduler().schedule(network, graph)
+    return time.perf_counter() - began
 
 
 def scheduled(name: str, network: Network, graph: TaskGraph) -> dict[str, tuple[str, float, float]] | str:
