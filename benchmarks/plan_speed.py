@@ -1,6 +1,6 @@
 """How long it takes to plan once everything is measured: problems of 1 to 20 nodes, solved to proven optimality.
 
-    python benchmarks/plan_speed.py [--repeats 3] [--csv out.csv]
+    python benchmarks/plan_speed.py [--repeats 2] [--budget 5] [--csv out.csv]
 
 Problems as planning poses them: a node is a Python function with one option, a model with three engines at every power
 of two of threads in fp32 and bf16, or a map with an option for each shape of lanes; on 2, 8 and 16 cores, without and
@@ -51,12 +51,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=3, help="random problems of each kind")
+    parser.add_argument("--repeats", type=int, default=2, help="random problems of each kind")
+    parser.add_argument(
+        "--budget", type=float, default=BUDGET_S, help="seconds for what is not proven sooner"
+    )
     parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
     for objective in OBJECTIVES:  # import and compile what will be used
         solve(problem(3, "fan", 8, gpu=True, seed=0), objective=objective, budget_seconds=1.0)  # type: ignore[arg-type]
-    rows = [measure(case, objective) for case in cases(arguments.repeats) for objective in OBJECTIVES]
+    rows = [
+        measure(case, objective, arguments.budget)
+        for case in cases(arguments.repeats)
+        for objective in OBJECTIVES
+    ]
     print_table(rows)
     if arguments.csv:
         with arguments.csv.open("w", newline="") as stream:
@@ -76,9 +83,9 @@ def cases(repeats: int) -> Iterator[Case]:
                         yield Case(nodes, shape, cores, gpu, made)
 
 
-def measure(case: Case, objective: str) -> dict[str, object]:
+def measure(case: Case, objective: str, budget_s: float) -> dict[str, object]:
     began = time.perf_counter()
-    found = solve(case.problem, objective=objective, budget_seconds=BUDGET_S)  # type: ignore[arg-type]
+    found = solve(case.problem, objective=objective, budget_seconds=budget_s)  # type: ignore[arg-type]
     seconds = time.perf_counter() - began
     return {
         "nodes": case.nodes,

@@ -17,7 +17,7 @@ __all__ = ["smallest_sum"]
 
 FEW_TASKS = 24
 FEW_TASKS_S = 0.03
-"""For the shortest schedule among those of the least sum: a nicety, which few tasks are not kept waiting for."""
+"""For the shortest schedule among those of the least sum, and for a first one: few tasks are not kept waiting."""
 
 
 def smallest_sum(
@@ -37,6 +37,14 @@ def _for_the_order(arrays: Arrays, budget: Budget) -> Budget:
     if arrays.tasks > FEW_TASKS or budget.steps is not None:
         return budget
     return Budget(min(budget.seconds, FEW_TASKS_S), None, budget.seed)
+
+
+def _valid(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> Draft:
+    """What a solver that runs out of time falls back on. Raises where nothing fits."""
+    try:
+        return shortest(problem, arrays, limits, _for_the_order(arrays, budget.part(0.2)))[0]
+    except InfeasibleError:  # in a moment
+        return shortest(problem, arrays, limits, budget.part(0.2))[0]
 
 
 def _each_task_at_its_least(arrays: Arrays, quantity: Floats) -> tuple[Arrays, float]:
@@ -63,8 +71,7 @@ def _coupled(
 ) -> tuple[Draft, float]:
     from hetero.schedule.exact import minimise_sum
 
-    # Raises where nothing fits, and else is what a solver that runs out of time falls back on.
-    valid, _ = shortest(problem, arrays, limits, budget.part(0.2))
+    valid = _valid(problem, arrays, limits, budget)
     outcome = minimise_sum(
         arrays, limits, quantity, incumbent=valid, horizon_s=worst_case(arrays), effort=budget.effort(0.7)
     )
