@@ -6,18 +6,14 @@ a circuit has no other gates: Aer fuses gates by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hetero.ops.circuit_build import blocks_of
+from hetero.ops.circuit_gates import in_gates
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 __all__ = ["translated"]
-
-DEEPEST = 12
-"""Gates within gates are replaced so far by what they are made of; what is then left goes to the transpiler."""
 
 NOT_GATES = ("measure", "reset", "barrier", "if_else")
 
@@ -67,23 +63,8 @@ def translated(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
     bound = method == "stabilizer" or not circuit.num_parameters
     gates = _GATES[method] if bound else WHILE_RUNNING
     if bound:
-        own = circuit.copy()
-        for _ in range(DEEPEST):
-            foreign = set(_names(own)).difference(gates, NOT_GATES)
-            if not foreign:
-                return own
-            if any(map(blocks_of, own.data)):
-                break  # `decompose` does not look into branches
-            # Only what Aer does not take: it has a pass of its own for a gate with many controls, which the transpiler
-            # would turn into thousands of gates.
-            own = own.decompose(gates_to_decompose=sorted(foreign))
+        found = in_gates(circuit, (*gates, *NOT_GATES))
+        if found is not None:
+            return found.copy()  # what is saved at the end is added to it
     basis = [name for name in (*gates, *NOT_GATES) if name not in _NO_TARGET]
     return transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)
-
-
-def _names(circuit: QuantumCircuit) -> Iterator[str]:
-    """Names of all operations, those inside control flow too. (A control on 0 shows in the name: ``cx_o0``.)"""
-    for instruction in circuit.data:
-        yield instruction.name
-        for block in blocks_of(instruction):
-            yield from _names(block)

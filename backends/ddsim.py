@@ -124,11 +124,10 @@ def _objection(op: CircuitOp, memory_bytes: int | None) -> str | None:
     features = op.features
     if max(features.qubits, features.clbits if features.dynamic else 0) > MAX_QUBITS:
         return f"at most {MAX_QUBITS} qubits or classical bits that are measured midway"
-    if any(
-        not isinstance(i.operation.condition, tuple) for i in op.circuit.data if i.operation.name == "if_else"
-    ):
+    branches = [i.operation for i in op.circuit.data if i.name == "if_else"]
+    if any(not isinstance(branch.condition, tuple) for branch in branches):
         return "it knows conditions (bit or register, value), not expressions"
-    matrices = [i for i in op.circuit.data if i.operation.name == "unitary" and len(i.qubits) > 2]
+    matrices = [i for i in op.circuit.data if i.name == "unitary" and len(i.qubits) > 2]
     if matrices:
         width = len(matrices[0].qubits)
         return f"a unitary matrix on {width} qubits is known to crash it; decompose it into gates"

@@ -42,6 +42,9 @@ NAME = "cpu/statevector"
 MAX_QUBITS = 16
 """Beyond, one block of states leaves the caches and Aer's fused gates are faster."""
 
+MAX_GATE_QUBITS = 3
+"""A gate with ten controls becomes two thousand gates here, where Aer has a pass of its own for it."""
+
 LANES = 8
 """Parameter sets of a block (`statevector_lanes` has them, and loads numba)."""
 
@@ -90,6 +93,10 @@ class StatevectorDevice:
             reason = "the circuit measures, resets or branches before its end"
         elif op.features.qubits > MAX_QUBITS:
             reason = f"at most {MAX_QUBITS} qubits, the circuit has {op.features.qubits}"
+        elif (width := _widest_gate(op)) > MAX_GATE_QUBITS:
+            reason = (
+                f"a gate on {width} qubits would become hundreds of small ones; at most {MAX_GATE_QUBITS}"
+            )
         if reason is not None:
             return Offers(refusals=(Refusal(f"{self.info.name}: {reason}", Variant("fp64")),))
         blocks = int(op.work(specs[:1]).features["sets"]) // LANES
@@ -108,16 +115,23 @@ class StatevectorDevice:
         return DirectExecutable(work, on_close=pool.shutdown if pool else None)
 
 
+def _widest_gate(op: CircuitOp) -> int:
+    if not op.features.larger_gates:
+        return 2
+    return max(len(i.qubits) for i in op.circuit.data if i.name != "barrier")
+
+
 def _program(device: str, op: CircuitOp) -> Program:
     from qiskit import transpile
     from qiskit.exceptions import QiskitError
 
     from hetero.backends.statevector_program import BASIS, NAMES, translate
+    from hetero.ops.circuit_gates import in_gates
 
-    circuit = op.unitary
-    if not NAMES.issuperset(circuit.count_ops()):
+    circuit = in_gates(op.unitary, NAMES)
+    if circuit is None:
         try:
-            circuit = transpile(circuit, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=0)
+            circuit = transpile(op.unitary, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=0)
         except QiskitError as error:
             raise refuse(device, op, error) from error
     return translate(circuit, list(op.circuit.parameters))

@@ -44,7 +44,9 @@ _TURNS: Mapping[str, Callable[..., tuple[Any, Any, Any]]] = {
     "rz": lambda angle: (0.0, 0.0, angle),
     "p": lambda angle: (0.0, 0.0, angle),
     "u1": lambda angle: (0.0, 0.0, angle),
+    "u2": lambda phi, lam: (_PI / 2, phi, lam),
     "u": lambda theta, phi, lam: (theta, phi, lam),
+    "u3": lambda theta, phi, lam: (theta, phi, lam),
 }
 _TWO_QUBIT = ("cx", "cz", "cp", "rzz", "swap")
 

@@ -76,6 +76,8 @@ class Forecast:
     certain: bool
     bounded: bool
     why: str
+    worst_bytes: float = 0.0
+    """Where ``memory_bytes`` is a guess, what it may become."""
 
     @property
     def first_s(self) -> float:
@@ -176,6 +178,7 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
         certain=law.certain,
         bounded=law.certain or method.endswith("matrix_product_state"),
         why=law.why(shape),
+        worst_bytes=law.memory(replace(shape, growth=_worst(shape)), variant),
     )
 
 

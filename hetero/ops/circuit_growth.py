@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hetero.ops.circuit_build import blocks_of, rebuilt
+from hetero.ops.circuit_build import rebuilt
+from hetero.ops.circuit_gates import in_gates
 from hetero.ops.circuit_swaps import without_swaps
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ def diagram_form(circuit: QuantumCircuit) -> QuantumCircuit:
     """
     from qiskit import transpile
 
-    if set(_names(circuit)).issubset((*DIAGRAM_BASIS, "barrier")):
-        return circuit
+    found = in_gates(circuit, (*DIAGRAM_BASIS, "barrier"))
+    if found is not None:
+        return found
     basis = list(DIAGRAM_BASIS)
     return transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)
 
@@ -114,11 +115,3 @@ def _gates_only(circuit: QuantumCircuit) -> QuantumCircuit:
     )
     generic = np.random.default_rng(0).uniform(0.1, 3.0, bare.num_parameters)
     return bare.assign_parameters(generic)
-
-
-def _names(circuit: QuantumCircuit) -> Iterator[str]:
-    """Names of all operations, those inside control flow too. (A control on 0 shows in the name: ``cx_o0``.)"""
-    for instruction in circuit.data:
-        yield instruction.name
-        for block in blocks_of(instruction):
-            yield from _names(block)

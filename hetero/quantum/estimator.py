@@ -19,7 +19,7 @@ from hetero.quantum.jobs import Job
 from hetero.quantum.memory import notes_on
 from hetero.quantum.pubs import estimator_pubs, rows_of
 from hetero.quantum.queue import Turn, queued, with_cores
-from hetero.quantum.running import answer
+from hetero.quantum.running import answer, require_ways
 from hetero.quantum.ways import machine_for
 from hetero.quantum.workers import warm
 
@@ -68,12 +68,16 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
         Raises:
             ModelError: an instruction that no simulator can run, parameters without values, an observable that does
                 not fit or is not Hermitian, a circuit that measures before its end.
+            InfeasibleError: too many qubits for every method; says what each would need.
             ArgumentError: a precision below 0, an angle that is not a finite number.
         """
         coerced = estimator_pubs(pubs, self.default_precision if precision is None else precision)
         rng = np.random.default_rng(self.seed)
         work = [(pub, rows_of(pub), list(_groups(pub, self.noise_model))) for pub in coerced]
 
+        for _, rows, groups in work:
+            for group in groups:
+                require_ways(group.op, rows[group.sets], self._machine)
         noises = rng.spawn(len(work))
 
         def run_pub(

@@ -172,5 +172,6 @@ def _entry(connection: sqlite3.Connection, name: str) -> Entry | None:
 
 
 def _of(row: tuple[Any, ...]) -> Entry:
-    *start, counts, reason = row
-    return Entry(*start, None if counts is None else tuple(json.loads(counts)), reason)
+    name, processor, digest, state, job_id, dollars, begun_s, counts, reason = row
+    found = None if counts is None else tuple(json.loads(counts))
+    return Entry(name, processor, digest, state, job_id, dollars, begun_s, found, reason)

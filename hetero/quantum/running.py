@@ -21,7 +21,10 @@ from hetero.quantum.workers import MOST_KEPT, run
 from hetero.rewrite.reduce_circuit import Part, Reduced, as_it_is, reduced
 from hetero.values import specs_of
 
-__all__ = ["Answer", "answer"]
+__all__ = ["Answer", "answer", "require_ways"]
+
+SURE_QUBITS = 24
+"""Up to here a state vector is 256 MiB, and some method always fits."""
 
 REDUCE_GATE_S = 2e-5
 """What reducing takes a gate: not done where a whole circuit takes no longer."""
@@ -61,6 +64,28 @@ def answer(
         answers.append(values)
         stories.append(story)
     return Answer(small.combine(answers, len(rows), rng), tuple(stories), small.notes)
+
+
+def require_ways(op: CircuitOp, rows: np.ndarray[Any, Any], machine: Machine) -> None:
+    """See that something can run each part of a wide circuit, before any work.
+
+    Raises:
+        InfeasibleError: nothing can; says what each method would need.
+    """
+    if op.features.qubits <= SURE_QUBITS:
+        return
+    small, ways = _prepared(op, rows, machine)
+    for part, found in zip(small.parts, ways, strict=True):
+        if not found.ways:
+            raise _impossible(part.op, found)
+
+
+def _impossible(op: CircuitOp, found: Ways) -> InfeasibleError:
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in found.refused)
+    return InfeasibleError(
+        f"circuit {op.name!r}: no device can run its {op.features.qubits} qubits and "
+        f"{op.features.gates} gates: {reasons}"
+    )
 
 
 _decided: OrderedDict[tuple[str, int, Machine], tuple[Reduced, tuple[Ways, ...]]] = OrderedDict()
@@ -119,8 +144,7 @@ def _part(
 def _tried(op: CircuitOp, rows: np.ndarray[Any, Any], found: Ways, lane: int) -> tuple[Any, Story]:
     """The first way that gives an answer; those before it are in the story."""
     if not found.ways:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in found.refused)
-        raise InfeasibleError(f"circuit {op.name!r}: no device can run it: {reasons}")
+        raise _impossible(op, found)
     lost: list[Tried] = []
     for attempt in attempts([way.forecast for way in found.ways]):
         way = found.ways[attempt.index]

@@ -17,7 +17,7 @@ from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
 from hetero.quantum.pubs import rows_of, sampler_pubs, seed_of
 from hetero.quantum.queue import Turn, queued, with_cores
-from hetero.quantum.running import Answer, answer
+from hetero.quantum.running import Answer, answer, require_ways
 from hetero.quantum.ways import machine_for
 from hetero.quantum.workers import warm
 
@@ -63,13 +63,16 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         """Begin to run pubs: circuits, or tuples (circuit, parameter values, shots).
 
         Raises:
-            ModelError: an instruction that no simulator can run, parameters without values, too many qubits.
+            ModelError: an instruction that no simulator can run, parameters without values.
+            InfeasibleError: too many qubits for every method; says what each would need.
             ArgumentError: shots that are not a positive integer, an angle that is not a finite number.
         """
         coerced = sampler_pubs(pubs, self.default_shots if shots is None else shots)
         rng = None if self.seed is None else np.random.default_rng(self.seed)
         work = [(pub, rows_of(pub), _op(pub, seed_of(rng), self.noise_model)) for pub in coerced]
-        for pub in coerced:
+        for pub, rows, op in work:
+            if op is not None:
+                require_ways(op, rows, self._machine)
             if not pub.circuit.cregs:
                 warnings.warn(
                     f"circuit {pub.circuit.name!r} has no classical registers: its result will be empty",

@@ -21,6 +21,10 @@ from hetero.values import Specs
 __all__ = ["Way", "Ways", "inputs_of", "machine_for", "ways_of", "widest"]
 
 
+HOPELESS_S = 1e5
+"""A day. Whatever is forecast to take longer is no way to run a circuit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A device and a variant of its, and what it is forecast to take."""
@@ -117,6 +121,13 @@ def _fitting(
         elif told.certain and memory is not None and told.memory_bytes > memory:
             need, has = human_bytes(told.memory_bytes), human_bytes(memory)
             refused.append((name, f"needs {need} of memory, the processor has {has}"))
+        elif told.seconds > HOPELESS_S:
+            refused.append(
+                (
+                    name,
+                    f"would take about {told.seconds:.0e} s, and up to {human_bytes(told.worst_bytes)}: {told.why}",
+                )
+            )
         else:
             ways.append(Way(info, variant, told))
     return ways, refused

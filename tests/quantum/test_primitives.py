@@ -189,6 +189,20 @@ def test_the_middle_of_a_circuit_may_measure_reset_and_decide() -> None:
     assert 190 < data.first.get_counts()["1"] < 310
 
 
+def test_fifty_qubits_that_hardly_entangle_are_simulated() -> None:
+    """What no state vector could hold, and is no Clifford circuit: exact values by a matrix product state."""
+    circuit = QuantumCircuit(50)
+    circuit.rx(0.3, range(50))
+    for qubit in range(49):
+        circuit.crx(0.4, qubit, qubit + 1)
+    ends = ["I" * 49 + "Z", "Z" * 2 + "I" * 48]
+    values = Estimator().run([(circuit, ends)]).result()[0].data.evs
+    narrow = Estimator().run([(circuit.copy(), ends[0])]).result()[0].data.evs
+    assert values[0] == pytest.approx(np.cos(0.3))
+    assert narrow == pytest.approx(np.cos(0.3))
+    assert abs(values[1]) < 1
+
+
 def test_a_wide_circuit_needs_no_state_vector() -> None:
     """Sixty qubits of a GHZ state, and twenty-six of a W state, whose amplitudes no memory would hold, or hardly."""
     ghz = QuantumCircuit(60)
@@ -320,8 +334,10 @@ def nan_values() -> Any:
 def wide() -> QuantumCircuit:
     circuit = QuantumCircuit(50)
     circuit.h(range(50))
-    for qubit in range(49):
-        circuit.crx(0.3, qubit, qubit + 1)
+    for layer in range(60):
+        for qubit in range(layer % 2, 49, 2):
+            circuit.rx(0.1 * layer + 0.3, qubit)
+            circuit.crx(0.3, qubit, qubit + 1)
     circuit.measure_all()
     return circuit
 
@@ -336,7 +352,16 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "no list": (lambda: Sampler().run(bell()), ArgumentError, r"run\(\[pub\]\)"),
     "width": (lambda: Estimator().run([(bell(), "ZZZ")]), ValueError, "qubits"),
     "precision": (lambda: Estimator().run([(bell(), "ZZ")], precision=-1), ArgumentError, "precision=-1"),
-    "too wide": (lambda: Sampler().run([wide()]), ModelError, "its state vector would need"),
+    "too wide": (
+        lambda: Sampler().run([wide()]),
+        InfeasibleError,
+        r"statevector needs 16 PiB of memory, the processor has .*matrix_product_state may take up to",
+    ),
+    "too wide to estimate": (
+        lambda: Estimator().run([(wide().remove_final_measurements(inplace=False), "Z" * 50)]),
+        InfeasibleError,
+        r"cpu/ddsim: expectation values are read from the state vector, which needs 48 PiB",
+    ),
 }
 
 
