@@ -1,6 +1,8 @@
-"""What the runtime adds to bare calls, in microseconds a node: ``python benchmarks/overhead.py [--out FOLDER]``.
+"""What the runtime adds to bare calls, in microseconds: ``python benchmarks/overhead.py [--largest N] [--out FOLDER]``.
 
-Each line is the best of several blocks; ratios on one machine hold, absolute times do not.
+First its parts beside what they may cost, then whole graphs in several runtimes. Each figure is the best of several
+blocks; ratios on one machine hold, absolute times do not. Runtimes that are not installed are named and left out: with
+``pip install dask``, Ray from ``hetero[ray]`` and StarPU's library, all of them run.
 """
 
 from __future__ import annotations
@@ -8,13 +10,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from time import perf_counter
 from typing import Any
 
+import log_plot
 import numpy as np
 from overhead_graphs import SHAPES
 from overhead_runtimes import absent, available
@@ -95,7 +101,7 @@ def queue_round_trip() -> float:
 
 
 def lanes_call() -> float:
-    """One request over two lanes that meet: two hand-overs there and back."""
+    """One request over two lanes that meet; its caller runs one, and the other one too where no thread has begun."""
 
     @ht.pipeline
     def pair(x: Any) -> Any:
@@ -107,8 +113,26 @@ def lanes_call() -> float:
 
 
 def submit() -> float:
+    """A request and its answer, whose caller waits for it and so may be given the work."""
     with Session(plan_of(chain_of(1))) as session:
         return best_us(lambda: session.submit((1,)).result(), 2000)
+
+
+def handed_over() -> float:
+    """The same where the caller cannot do it: there to a thread, and back by a callback."""
+    back: SimpleQueue[Any] = SimpleQueue()
+    with Session(plan_of(chain_of(1))) as session:
+
+        def once() -> None:
+            session.submit((1,)).add_done_callback(back.put)
+            back.get()
+
+        return best_us(once, 2000)
+
+
+def pool_round_trip() -> float:
+    with ThreadPoolExecutor(1) as pool:
+        return best_us(lambda: pool.submit(step, 1).result(), 2000)
 
 
 def worker(nbytes: int) -> float:
@@ -118,8 +142,40 @@ def worker(nbytes: int) -> float:
         return best_us(lambda: session.call((value,)), 300 if nbytes < 10**6 else 20)
 
 
-def against_others(largest: int, out: Path | None) -> None:
-    """Microseconds that each runtime adds to a node, for graphs of 10 nodes and more; the plot where it is asked."""
+def echo(there: Any, name: str, nbytes: int) -> None:
+    """The other side of ``copied_by_hand``: take the bytes out of the shared memory and put them back."""
+    memory = SharedMemory(name)
+    shared = np.frombuffer(memory.buf, np.uint8, nbytes)
+    while there.recv_bytes() == b"go":
+        value = shared.copy()
+        np.copyto(shared, value)
+        there.send_bytes(b"done")
+    del shared  # a mapping that something refers to cannot be closed
+
+
+def copied_by_hand(nbytes: int) -> float:
+    """Two processes that copy a value to and fro through shared memory and do nothing else."""
+    here, there = get_context("spawn").Pipe()
+    memory = SharedMemory(create=True, size=max(nbytes, 1))
+    process = get_context("spawn").Process(target=echo, args=(there, memory.name, nbytes), daemon=True)
+    process.start()
+    value, shared = np.zeros(nbytes, np.uint8), np.frombuffer(memory.buf, np.uint8, nbytes)
+
+    def once() -> None:
+        np.copyto(shared, value)
+        here.send_bytes(b"go")
+        here.recv_bytes()
+        shared.copy()
+
+    found = best_us(once, 300 if nbytes < 10**6 else 20)
+    here.send_bytes(b"end")
+    process.join()
+    memory.unlink()
+    return found
+
+
+def against_others(largest: int, out: Path) -> None:
+    """Microseconds that each runtime adds to a node, for graphs of 10 nodes and more: a table and a plot."""
     rows: list[tuple[str, str, int, float]] = []
     for shape, make in SHAPES.items():
         for nodes in (n for n in (10, 100, 1_000, 10_000) if n <= largest):
@@ -136,35 +192,13 @@ def against_others(largest: int, out: Path | None) -> None:
                 print(f"{shape:11} {nodes:6} nodes  {name:20} {rows[-1][3]:10.3f} us a node", flush=True)
     for name in absent():
         print(f"not here: {name}")
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        lines = ["shape,runtime,nodes,us_a_node", *(f"{a},{b},{c},{d:.4f}" for a, b, c, d in rows)]
-        (out / "overhead.csv").write_text("\n".join(lines) + "\n", "utf-8")
-        plot(rows, out / "overhead.html")
-
-
-def plot(rows: list[tuple[str, str, int, float]], path: Path) -> None:
-    """Overhead against nodes, a panel for each shape of graph, as a page that works offline."""
-    from plotly.subplots import make_subplots
-
-    figure = make_subplots(cols=len(SHAPES), shared_yaxes=True, subplot_titles=list(SHAPES))
-    colours = ("#2563eb", "#0d9488", "#9333ea", "#d97706", "#dc2626", "#64748b")
-    names = list(dict.fromkeys(name for _, name, _, _ in rows))
-    for column, shape in enumerate(SHAPES, 1):
-        for name, colour in zip(names, colours, strict=False):
-            points = [(nodes, max(us, 0.01)) for s, n, nodes, us in rows if (s, n) == (shape, name)]
-            figure.add_scatter(
-                x=[nodes for nodes, _ in points],
-                y=[us for _, us in points],
-                name=name,
-                line={"color": colour},
-                showlegend=column == 1,
-                row=1,
-                col=column,
-            )
-    figure.update_xaxes(type="log", title="nodes")
-    figure.update_yaxes(type="log", title="us added to a node", col=1)
-    figure.write_html(path, include_plotlyjs=True)
+    lines = ["shape,runtime,nodes,us_a_node", *(f"{a},{b},{c},{d:.4f}" for a, b, c, d in rows)]
+    (out / "overhead.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {shape: {} for shape in SHAPES}
+    for shape, name, nodes, us in rows:  # what is below the noise of the clock is drawn at 0.01
+        panels[shape].setdefault(name, []).append((nodes, max(us, 0.01)))
+    source = "python benchmarks/overhead.py"
+    log_plot.save(out / "overhead.svg", panels, "nodes", "us added to a node", source)
 
 
 def tracing_costs(length: int) -> float:
@@ -176,30 +210,51 @@ def tracing_costs(length: int) -> float:
     return (on - off) / length
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--largest", type=int, default=10_000, help="most nodes of a graph")
-    parser.add_argument("--out", type=Path, help="folder for overhead.csv and overhead.html")
-    arguments = parser.parse_args()
-    by_itself()
-    against_others(arguments.largest, arguments.out)
+def by_itself(out: Path) -> None:
+    """The parts of this runtime, one by one, each beside what it may cost."""
+    rows: list[tuple[str, float, float]] = []
 
+    def row(what: str, us: float, may_us: float = float("inf")) -> None:
+        rows.append((what, us, may_us))
+        limit = "" if may_us == float("inf") else f"  of at most {may_us:8.2f}"
+        print(f"{what:55} {us:9.2f} us{limit}", flush=True)
 
-def by_itself() -> None:
-    """The parts of this runtime, one by one."""
     for length in (1, 10, 100, 1000):
         loop, ours = bare(length), chain(length)
-        print(
-            f"chain of {length:4}: bare {loop:9.2f} us, hetero {ours:9.2f} us, {(ours - loop) / length:6.3f} us a node"
-        )
+        row(f"chain of {length}, a bare call of each", loop)
+        row(f"chain of {length}, a plan of them", ours)
+        if length >= 100:
+            row(f"chain of {length}, added to a node", (ours - loop) / length, 0.05)
     trip = queue_round_trip()
-    print(f"SimpleQueue round trip between threads {trip:6.1f} us")
-    print(f"submit().result(), one lane            {submit():6.1f} us")
-    print(f"call over two lanes                    {lanes_call():6.1f} us")
+    row("SimpleQueue, there and back between two threads", trip)
+    row("ThreadPoolExecutor, submit().result()", pool_round_trip())
+    row("plan.submit().result()", submit(), 1.3 * trip)
+    row("plan(x) over two lanes", lanes_call(), 1.3 * trip)
+    row("plan.submit() with an answer by callback", handed_over())
     for length in (1, 100):
-        print(f"tracing a chain of {length:4}            {tracing_costs(length):7.2f} us a node")
+        row(f"tracing on, chain of {length}, added to a node", tracing_costs(length), 2.0)
+    nothing = copied_by_hand(8)
     for nbytes in (8, 10**4, 10**6, 10**7):
-        print(f"call in a worker process, {nbytes:8} bytes {worker(nbytes):8.1f} us")
+        by_hand = copied_by_hand(nbytes)
+        row(f"shared memory between two processes, {nbytes:,} bytes", by_hand)
+        row(f"a call in a worker process, {nbytes:,} bytes", worker(nbytes), 150 + by_hand - nothing)
+    lines = ["what,us,at_most_us", *(f'"{what}",{us:.4f},{may_us:.4f}' for what, us, may_us in rows)]
+    (out / "overhead_parts.csv").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--largest", type=int, default=10_000, help="most nodes of a graph; 0: the parts only"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/figures"), help="folder for the CSV files and overhead.svg"
+    )
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    by_itself(arguments.out)
+    if arguments.largest:
+        against_others(arguments.largest, arguments.out)
 
 
 if __name__ == "__main__":

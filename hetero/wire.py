@@ -1,6 +1,6 @@
 """Messages between two processes on one machine: small ones over a socket, large arrays through shared memory.
 
-Both ends come from one ``socketpair`` and two anonymous memory files that the child inherits: there is no name that
+Both ends come from one ``socketpair`` and an anonymous memory file that the child inherits: there is no name that
 another process could open, so there is nobody to authenticate.
 """
 
@@ -50,7 +50,10 @@ def anonymous_file() -> int:
 
 
 class Arena:
-    """Shared memory for the arrays of one message at a time, in one direction. Grows, never shrinks."""
+    """Shared memory for the arrays of one message at a time. Grows, never shrinks.
+
+    One for both directions, since the sides speak in turn: what was just read is in the caches, and is written next.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -67,12 +70,13 @@ class Arena:
             start += _padded(size)
         return sizes
 
-    def read(self, sizes: Sequence[int]) -> list[bytearray]:
+    def read(self, sizes: Sequence[int]) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
         """Copies of the buffers: the next message overwrites the arena while these values are still in use."""
-        memory = self._mapped(sum(map(_padded, sizes)), grow=False)
+        memory = np.frombuffer(self._mapped(sum(map(_padded, sizes)), grow=False), np.uint8)
         found, start = [], 0
         for size in sizes:
-            found.append(bytearray(memory[start : start + size]))
+            # NumPy asks the system for large pages; a bytearray of megabytes spends most of its time on small ones.
+            found.append(memory[start : start + size].copy())
             start += _padded(size)
         return found
 
@@ -86,7 +90,7 @@ class Arena:
 
     def _mapped(self, size: int, grow: bool) -> memoryview:
         if size > self._size or self._map is None:
-            if grow:
+            if grow and size > os.fstat(self._descriptor).st_size:  # the other side may have made it larger
                 os.ftruncate(self._descriptor, _rounded(size))
             if self._map is not None:
                 self._map.close()
@@ -98,8 +102,8 @@ class Arena:
 class Channel:
     """One end of a conversation in which each side speaks in turn."""
 
-    def __init__(self, connection: Connection, outgoing: Arena, incoming: Arena) -> None:
-        self._connection, self._outgoing, self._incoming = connection, outgoing, incoming
+    def __init__(self, connection: Connection, arena: Arena) -> None:
+        self._connection, self._arena = connection, arena
 
     @staticmethod
     def pack(message: Any) -> Packed:
@@ -118,7 +122,7 @@ class Channel:
     def send(self, packed: Packed) -> None:
         """Raises OSError where nobody listens."""
         data, buffers = packed
-        sizes = self._outgoing.write(buffers) if buffers else []
+        sizes = self._arena.write(buffers) if buffers else []
         self._connection.send_bytes(pickle.dumps((sizes, data), protocol=5))
 
     def recv(self, timeout_s: float | None = None) -> Any:
@@ -131,12 +135,11 @@ class Channel:
         if timeout_s is not None and not self._connection.poll(timeout_s):
             raise TimeoutError
         sizes, data = pickle.loads(self._connection.recv_bytes())
-        return pickle.loads(data, buffers=self._incoming.read(sizes) if sizes else ())
+        return pickle.loads(data, buffers=self._arena.read(sizes) if sizes else ())
 
     def close(self) -> None:
         self._connection.close()
-        self._outgoing.close()
-        self._incoming.close()
+        self._arena.close()
 
 
 def _dumps(message: Any, in_band: Any) -> bytes:

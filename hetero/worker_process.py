@@ -115,7 +115,7 @@ class WorkerProcess:
         self._drop_channel()
         self.generation += 1
         ours, theirs = socket.socketpair()
-        to_worker, from_worker = anonymous_file(), anonymous_file()
+        shared = anonymous_file()
         self._lines = deque(maxlen=LAST_LINES)
         self._dropped = deque()
         try:
@@ -124,9 +124,9 @@ class WorkerProcess:
                     sys.executable,
                     "-m",
                     "hetero.run.worker",
-                    *map(str, (theirs.fileno(), from_worker, to_worker, self.generation)),
+                    *map(str, (theirs.fileno(), shared, self.generation)),
                 ],
-                pass_fds=(theirs.fileno(), to_worker, from_worker),
+                pass_fds=(theirs.fileno(), shared),
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -136,12 +136,11 @@ class WorkerProcess:
             )
         except OSError as error:
             ours.close()
-            for descriptor in (to_worker, from_worker):
-                os.close(descriptor)
+            os.close(shared)
             raise WorkerError(f"{self.name}: its worker process cannot be started: {error}") from error
         finally:
             theirs.close()
-        self._channel = Channel(Connection(ours.detach()), Arena(to_worker), Arena(from_worker))
+        self._channel = Channel(Connection(ours.detach()), Arena(shared))
         # A worker that nobody closed ends when nobody holds it any more.
         weakref.finalize(self, _let_go, self._process, self._channel, self._owner).atexit = False
         assert self._process.stderr is not None

@@ -114,6 +114,7 @@ def serve(channel: Channel, worker: Worker) -> None:
             answer = _failure(error)
         del arguments
         _reply(channel, answer)
+        del answer  # its memory serves the next request, and is warm
 
 
 def _reply(channel: Channel, answer: tuple[Any, ...]) -> None:
@@ -142,12 +143,12 @@ def _end_with(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    socket, outgoing, incoming, generation = map(int, arguments)
+    socket, shared, generation = map(int, arguments)
     for number in (signal.SIGINT, signal.SIGTERM):  # they are for the parent, which then closes the pipe
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     worker = Worker(generation)
-    serve(Channel(Connection(socket), Arena(outgoing), Arena(incoming)), worker)
+    serve(Channel(Connection(socket), Arena(shared)), worker)
     with contextlib.suppress(DeviceError):  # nobody is left to be told
         worker.close()
     sys.stdout.flush()
