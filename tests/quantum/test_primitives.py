@@ -166,6 +166,22 @@ def test_pairs_of_sets_and_observables_do_not_cost_their_product() -> None:
     assert found == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_circuit_that_is_changed_is_understood_anew() -> None:
+    """What was remembered of a circuit, or of observables, holds as long as it is the same and no longer."""
+    estimator, circuit, labels = Estimator(), bell(), ["ZI"]
+    assert estimator.run([(circuit, labels)]).result()[0].data.evs == pytest.approx([0.0])
+    circuit.cx(0, 1)
+    circuit.h(0)
+    assert estimator.run([(circuit, labels)]).result()[0].data.evs == pytest.approx([1.0])
+    circuit.x(1)
+    assert estimator.run([(circuit, labels)]).result()[0].data.evs == pytest.approx([-1.0])
+    labels[0] = "IZ"
+    assert estimator.run([(circuit, labels)]).result()[0].data.evs == pytest.approx([1.0])
+    again = circuit.copy()
+    again.data = again.data[:-1]
+    assert estimator.run([(again, ["ZI"])]).result()[0].data.evs == pytest.approx([1.0])
+
+
 def test_projectors_are_observables() -> None:
     """Qiskit's alphabet beyond Pauli letters: 0, 1, +, -, r, l."""
     pub = (bell(), [{"01": 1.0}, {"00": 1.0}, {"++": 2.0, "rl": 1.0}])

@@ -13,6 +13,7 @@ from qiskit.circuit.library import QFTGate
 from qiskit.quantum_info import DensityMatrix, Operator, Statevector, partial_trace, random_pauli_list
 
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_gates import in_gates
 from hetero.ops.circuit_swaps import without_swaps
 from hetero.rewrite.components import components, packed, part_of
 from hetero.rewrite.diagonal_gates import DIAGONAL, without_last_diagonals
@@ -48,6 +49,38 @@ def test_swaps_are_followed(circuit: QuantumCircuit) -> None:
     # Qubit q of `bare` ends where the original has qubit where.index(q), whatever it was called at the start: from
     # zeros all starts are equal.
     assert fidelity(circuit, restored) == pytest.approx(1.0)
+
+
+@many
+@given(circuits())
+def test_definitions_mean_what_they_define(circuit: QuantumCircuit) -> None:
+    """A circuit in the gates that an engine takes makes the same state; its own gates are left as they are."""
+    names = (
+        "id",
+        "h",
+        "x",
+        "u",
+        "p",
+        "cx",
+        "rz",
+        "ry",
+        "rx",
+        "s",
+        "sdg",
+        "t",
+        "tdg",
+        "sx",
+        "sxdg",
+        "r",
+        "u1",
+        "u2",
+        "u3",
+    )
+    found = in_gates(circuit, names)
+    assert found is not None
+    assert set(found.count_ops()) <= set(names)
+    assert fidelity(circuit, found) == pytest.approx(1.0)
+    assert in_gates(found, names) is found
 
 
 @many
