@@ -319,14 +319,15 @@ def _expand(
                 if (end + graph.tails[o]) * (1 - NOISE) <= goal:
                     _insert(prices, least, children, level, o, t, start, graph.task)
         wait_until = min(wait_until, soonest if graph.one_place else latest)
-    count = children.number[level]
-    while (
-        count > 0
-        and children.start[level, count - 1] >= wait_until
-        and children.start[level, count - 1] > now
-    ):
-        count -= 1
-    children.number[level] = count
+    kept = 0
+    for i in range(children.number[level]):
+        o, start = children.option[level, i], children.start[level, i]
+        # A task without a duration ends when it starts: at that moment it is not too late for itself.
+        late = start >= wait_until if graph.seconds[o] > 0.0 else start > wait_until
+        if not late or start <= now:
+            children.option[level, kept], children.start[level, kept] = o, start
+            kept += 1
+    children.number[level] = kept
 
 
 @njit(cache=True)

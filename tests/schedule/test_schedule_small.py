@@ -20,7 +20,7 @@ from hetero.schedule.usable import usable_options
 from .brute_force import optimum
 from .random_problems import problems
 
-PATIENT = settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
+PATIENT = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 
 
 def arrays_of(problem: Problem, limits: Limits) -> Arrays:
@@ -64,6 +64,20 @@ def test_it_finds_and_proves_what_brute_force_finds(
     assert found.draft is not None
     assert math.isclose(found.draft.makespan_s, best, rel_tol=1e-9, abs_tol=1e-15)
     assert found.bound >= found.draft.makespan_s * (1 - 1e-9)
+
+
+def test_a_task_without_a_duration_is_not_too_late_for_itself() -> None:
+    """It ends when it starts, also where it starts after something that could have ended before."""
+    tasks = (
+        Task("a", (Option("cpu", 2.0, 2),)),
+        Task("b", (Option("cpu", 2.0),)),
+        Task("c", (Option("cpu", 4.0, 2), Option("cpu", 5.0))),
+        Task("end", (Option("cpu", 0.0),)),
+    )
+    problem = Problem((Processor("cpu", 3),), tasks, (Edge("a", "end"), Edge("b", "end")))
+    found = search(arrays_of(problem, Limits()), Limits())
+    assert found.draft is not None
+    assert found.draft.makespan_s == optimum(problem, "latency") == 5.0
 
 
 def test_where_memory_may_bind_it_is_not_used() -> None:
