@@ -7,6 +7,8 @@ with load often only a few thousand nodes.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats
@@ -88,9 +90,9 @@ def shortest_small(
     )
     if incumbent is not None:
         known = incumbent.makespan_s
-    else:  # one that takes just as long as it may is shorter than this, by a step
+    else:
         longest = horizon_s if limits.seconds is None else min(horizon_s, limits.seconds)
-        known = longest * (1 + 1e-9) + graph.step_s
+        known = _just_above(longest, graph.step_s)
     option, start, best_s, complete = branch_and_bound(
         graph, prices, known, bound_s * (1 + 1e-12), most_nodes
     )
@@ -100,6 +102,13 @@ def shortest_small(
     if draft is None and incumbent is None:
         return Outcome(None, 0.0, infeasible=True)
     return Outcome(draft, best_s)
+
+
+def _just_above(longest_s: float, step_s: float) -> float:
+    """What a schedule of at most ``longest_s`` is shorter than, and nothing longer is."""
+    if step_s > 0:  # between the last whole step and the next one
+        return (math.floor(longest_s / step_s + 1e-9) + 0.75) * step_s
+    return longest_s * (1 + 1e-9)
 
 
 def _by_load(arrays: Arrays, sums: int) -> Multipliers:
