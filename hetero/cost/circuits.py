@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from hetero.cost.circuit_corrections import corrections
 from hetero.cost.circuit_laws import DENSITY, DIAGRAMS, LAWS, Shape, compile_terms
 from hetero.cost.circuit_rates import RATES
 from hetero.cost.dry_run import dry_growth
@@ -78,6 +79,8 @@ class Forecast:
     why: str
     worst_bytes: float = 0.0
     """Where ``memory_bytes`` is a guess, what it may become."""
+    correction: float = 1.0
+    """By what the shipped rates' seconds were multiplied, as this machine's own runs had shown."""
 
     @property
     def first_s(self) -> float:
@@ -117,7 +120,10 @@ def forecasts(
     """
     shape = shape_of(op, specs)
     methods = [method_of(info, variant) for info, variant in ways]
-    found = [forecast(method, variant, shape) for method, (_, variant) in zip(methods, ways, strict=True)]
+    found = [
+        _corrected(forecast(method, variant, shape))
+        for method, (_, variant) in zip(methods, ways, strict=True)
+    ]
     if DIAGRAMS not in methods or not dry_run:
         return found
     others_s = [
@@ -136,6 +142,20 @@ def forecasts(
         forecast(method, variant, shape) if method == DIAGRAMS else one
         for one, method, (_, variant) in zip(found, methods, ways, strict=True)
     ]
+
+
+def _corrected(told: Forecast | None) -> Forecast | None:
+    """The forecast as this machine's own runs correct it: of a certain method, whose ratios say nothing of circuits."""
+    if told is None or not told.certain:
+        return told
+    factor = corrections().factor(told.method)
+    return replace(
+        told,
+        seconds=told.seconds * factor,
+        low_s=told.low_s * factor,
+        high_s=told.high_s * factor,
+        correction=factor,
+    )
 
 
 def forecast_of(op: CircuitOp, specs: Specs, info: DeviceInfo, variant: Variant) -> Forecast | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from hetero.cost.circuit_corrections import corrections
 from hetero.cost.circuit_laws import DIAGRAMS
 from hetero.cost.dry_run import warm_dry_run
 from hetero.device import Device, DeviceInfo, Executable, Variant
@@ -73,12 +75,18 @@ def run(op: CircuitOp, way: Way, inputs: Sequence[Any], patience_s: float | None
     """
     apart = patience_s is not None or lane > 0
     executable, busy = _kept.get(op, way.info, way.variant, lane if apart else None)
+    told = way.forecast
     with busy:
+        started = time.perf_counter()
         try:
-            return executable.start(inputs).wait(patience_s)
+            outputs = executable.start(inputs).wait(patience_s)
         except WorkerError:
             again(way.info, lane)
             raise
+        seconds = time.perf_counter() - started
+    if told.certain and not lane:  # lanes slow each other down
+        corrections().observe(told.method, told.seconds / told.correction, seconds)
+    return outputs
 
 
 def run_on(op: CircuitOp, info: DeviceInfo, variant: Variant, inputs: Sequence[Any]) -> Outputs:
