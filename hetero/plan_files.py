@@ -27,6 +27,7 @@ from hetero.planning.selection import Selection
 from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request, Speeds
 from hetero.registry import detect_machine
 from hetero.schedule.problem import Problem
+from hetero.schedule.rules import LARGEST
 from hetero.schedule.schedule import Objective, Placement, Schedule
 from hetero.schedule.verify import verify
 
@@ -204,8 +205,8 @@ def _require_complete(plan: Plan) -> None:
     for path in plan.micro_batches:
         require_joinable(plan, path)
     for path, options in plan.options.items():
-        if any(option.estimate is not None and not _possible(option.estimate) for option in options):
-            raise PlanMismatchError(f"an option of node {path!r} has an estimate below zero, or none that is a number")
+        if not all(map(_possible, options)):
+            raise PlanMismatchError(f"an option of node {path!r} has an estimate that no measurement gives")
     verify(plan.problem, plan.schedule)
     if plan.schedule.objective != plan.request.objective:
         raise PlanMismatchError(
@@ -218,9 +219,14 @@ def _require_complete(plan: Plan) -> None:
         )
 
 
-def _possible(estimate: Estimate) -> bool:
+def _possible(option: Considered) -> bool:
+    """Numbers that a problem may be made of; an error without an end only where it is why the option is not taken."""
+    estimate = option.estimate
+    if estimate is None:
+        return True
     numbers = (estimate.seconds, estimate.joules, estimate.dollars, estimate.memory_bytes)
-    return all(math.isfinite(number) and number >= 0 for number in numbers) and estimate.error >= 0
+    ruled_out = estimate.error == math.inf and bool(option.reason)
+    return all(0 <= number <= LARGEST for number in numbers) and (0 <= estimate.error <= LARGEST or ruled_out)
 
 
 def _lanes(choice: Choice) -> int:
