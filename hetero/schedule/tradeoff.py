@@ -157,7 +157,9 @@ def _repaired(
 ) -> Multipliers | None:
     """What the solver's rounding has lost of a flow on its way through a task is made to leave at the end; and the
     makespan weighs exactly 1."""
-    price = price * np.array([limit > 0 for _, limit in limited])  # under a limit of 0 nothing is left to be paid for
+    price = price * np.array(
+        [limit > 0 for _, limit in limited]
+    )  # under a limit of 0 nothing is left to be paid for
     into = np.bincount(arrays.target, flow, minlength=arrays.tasks)
     out = np.bincount(arrays.source, flow, minlength=arrays.tasks)
     ending = np.maximum(ending, into - out)
