@@ -28,7 +28,7 @@ from typing import Any
 from circuit_families import FAMILIES, held_out, measured
 from qiskit import QuantumCircuit, qpy
 
-METHODS = ("aer statevector", "aer matrix_product_state", "aer stabilizer", "ddsim", "statevector")
+METHODS = ("aer statevector", "aer matrix_product_state", "aer stabilizer", "stim", "ddsim", "statevector")
 CONTESTANTS = ("hetero", "automatic", *METHODS)
 SHOTS = 1024
 FIELDS = ("family", "qubits", "contestant", "seconds")

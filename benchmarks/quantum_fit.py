@@ -38,7 +38,7 @@ from hetero.worker_process import WorkerProcess
 
 WIDTHS = (3, 5, 8, 11, 14, 16, 18, 20, 22, 24)
 ASKS = ("counts", "expectations")
-ENGINES = ("aer", "ddsim", "statevector")
+ENGINES = ("aer", "ddsim", "statevector", "stim")
 SHOTS = 1024
 FIELDS = ("family", "qubits", "ask", "method", "compile_s", "run_s")
 RATES_FILE = Path(__file__).parent.parent / "hetero" / "cost" / "circuit_rates.py"

@@ -60,6 +60,7 @@ _BUILT_IN = (
     ),
     Row("aer", "hetero.backends.aer", "cpu/aer", ("qiskit", "qiskit_aer"), "quantum"),
     Row("ddsim", "hetero.backends.ddsim", "cpu/ddsim", ("qiskit", "mqt.ddsim"), "quantum"),
+    Row("stim", "hetero.backends.stim", "cpu/stim", ("qiskit", "stim"), "quantum"),
     Row("statevector", "hetero.backends.statevector", "cpu/statevector", ("qiskit",), "quantum"),
     Row("reference", "hetero.backends.reference", "cpu/reference", teaching=True),
     Row("null", "hetero.backends.null", "null0/null", teaching=True),

@@ -236,5 +236,6 @@ LAWS: Mapping[str, Law] = {
     "aer matrix_product_state": _Bonds(),
     "aer stabilizer": _Tableau(),
     DIAGRAMS: _Diagrams(),
+    "stim": _Tableau(),
     "statevector": _Batched(),
 }

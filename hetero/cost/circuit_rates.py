@@ -66,4 +66,9 @@ RATES: Mapping[str, Rate] = {
         compile={"amplitudes": 2.49e-07, "gates": 2.98e-05, "once": 0.000904},
         spread=2.1,
     ),
+    "stim": Rate(
+        run={"gates": 3.68e-06, "once": 0.00026, "shots": 1.2e-08, "terms": 2.73e-08},
+        compile={"gates": 5.85e-05, "once": 0.00042},
+        spread=2.8,
+    ),
 }

@@ -26,7 +26,7 @@ from hetero.ops.function import FunctionOp
 from hetero.values import specs_of
 
 CPU = Processor("cpu", cores=2, memory_bytes=8 << 30, vendor="maker", model="chip")
-FAMILIES = ("aer", "ddsim", "statevector")
+FAMILIES = ("aer", "ddsim", "statevector", "stim")
 TOLERANCE = {"fp64": 1e-9, "fp32": 1e-4}
 
 
@@ -300,7 +300,8 @@ def test_counts_follow_the_exact_distribution(case: str) -> None:
         assert sum(counts.values()) == 4000
         assert plausible(counts, exact), (where.info.name, variant, counts)
         engines.add(where.info.engine)
-    assert engines == ({"aer", "ddsim"} if case == "conditional" else set(FAMILIES))
+    expected = {"conditional": {"aer", "ddsim"}, "registers": set(FAMILIES) - {"stim"}}
+    assert engines == expected.get(case, set(FAMILIES))
 
 
 def test_a_seed_repeats_on_each_variant_and_sets_are_drawn_apart() -> None:
@@ -332,6 +333,26 @@ def test_stabilizer_is_offered_to_clifford_circuits_only() -> None:
     assert "stabilizer" in methods
     found = device("aer").variants(CircuitOp.from_circuit(layered(), "ZZZZ"), specs_of([np.ones(4)]))
     assert any("Clifford circuits only" in refusal.reason for refusal in found.refusals)
+
+
+def test_stim_knows_every_clifford_gate_of_its_list() -> None:
+    """Random Clifford circuits of all its gates: expectation values and counts as the reference has them."""
+    rng = np.random.default_rng(0)
+    one, two = ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg"), ("cx", "cy", "cz", "swap", "iswap")
+    for _ in range(8):
+        circuit = QuantumCircuit(4)
+        for _ in range(40):
+            a, b = (int(qubit) for qubit in rng.choice(4, 2, replace=False))
+            getattr(circuit, str(rng.choice(one)))(a)
+            getattr(circuit, str(rng.choice(two)))(a, b)
+        labels = ["".join(rng.choice(list("IXYZ"), 4)) for _ in range(6)]
+        op = CircuitOp.from_circuit(circuit, observables=[SparsePauliOp(labels, np.arange(6)), *labels])
+        (expected,) = op.load()()
+        assert run(device("stim"), op, Variant("fp64")) == pytest.approx(expected, abs=1e-9)
+        circuit.measure_all()
+        sampled = CircuitOp.from_circuit(circuit, shots=500, seed=3)
+        counts = run(device("stim"), sampled, Variant("fp64"))
+        assert sampled.load()()[0].hetero_difference(counts) == 0
 
 
 def test_threads_are_offered_where_they_have_something_to_share() -> None:

@@ -294,13 +294,13 @@ def test_devices_can_be_allowed_and_denied() -> None:
     """Only what is left is asked; unknown words are told with those that exist."""
     circuit = bell()
     circuit.measure_all()
-    for word in ("aer", "ddsim", "statevector"):
+    for word in ("aer", "ddsim", "statevector", "stim"):
         (part,) = Sampler(allow=word).run([circuit]).result()[0].metadata["hetero"]["parts"]
         assert part["way"].startswith(f"cpu/{word}")
     with pytest.raises(UnknownNameError, match="air"):
         Sampler(allow="air")
     with pytest.raises(InfeasibleError):
-        Sampler(deny=("aer", "ddsim", "statevector"))
+        Sampler(deny=("aer", "ddsim", "statevector", "stim"))
 
 
 def test_a_job_tells_how_far_it_is_and_stops_when_asked() -> None:
