@@ -11,7 +11,7 @@ from hetero.graph import INPUT, Arg, Const, Pack, Ref
 if TYPE_CHECKING:
     from hetero.graph import Graph
 
-__all__ = ["graph_table", "nbytes", "seconds", "text_table"]
+__all__ = ["graph_table", "nbytes", "rate", "seconds", "text_table"]
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -56,6 +56,14 @@ def nbytes(value: float) -> str:
             return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} GiB"
+
+
+def rate(value: float) -> str:
+    """
+    >>> rate(10093.2), rate(3.14159), rate(0.00123)
+    ('10,093', '3.14', '0.00123')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def graph_table(graph: Graph) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hetero.bill import bill_of
 from hetero.cost import energy
 from hetero.plans import CONTROL
-from hetero.show import seconds
+from hetero.show import rate, seconds
 
 if TYPE_CHECKING:
     from hetero.machine import Processor
@@ -62,8 +62,8 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
         ),
         Figure(
             "scalability, results a second",
-            f"at most {1 / period_s:.3g}" if period_s else "",
-            ", ".join(f"{rate:.3g} with {count} in flight" for count, rate in sorted(load.items())),
+            f"at most {rate(1 / period_s)}" if period_s else "",
+            ", ".join(f"{rate(seen)} with {count} in flight" for count, seen in sorted(load.items())),
             "predicted: modelled; seen: measured in closed loops",
         ),
         Figure(

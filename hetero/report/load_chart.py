@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hetero.show import seconds
+from hetero.show import rate, seconds
 
 if TYPE_CHECKING:
     from hetero.run.load import Load, LoadCurve
@@ -24,7 +24,7 @@ def rows(curve: LoadCurve) -> list[tuple[str, ...]]:
 def _row(kind: str, load: Load) -> tuple[str, ...]:
     return (
         f"{kind}: {load.name}",
-        f"{load.per_second:.4g}",
+        rate(load.per_second),
         _time(load.p50_s),
         _time(load.p99_s),
         str(load.failed),

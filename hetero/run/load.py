@@ -27,9 +27,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hetero import show
 from hetero.arguments import call_arguments
 from hetero.errors import ArgumentError, OverloadError
-from hetero.show import seconds as show_seconds
 
 __all__ = ["Load", "LoadCurve", "Target", "closed_loop", "load_curve", "open_loop"]
 
@@ -93,15 +93,16 @@ class Load:
 
     @property
     def name(self) -> str:
-        return f"{self.users} in flight" if self.rate is None else f"{self.rate:.4g} a second"
+        return f"{self.users} in flight" if self.rate is None else f"{show.rate(self.rate)} a second"
 
     def __str__(self) -> str:
         lost = f", {self.failed} of {len(self.latencies_s)} not answered" if self.failed else ""
-        return f"{self.name}: {self.per_second:.4g} a second, p50 {_time(self.p50_s)}, p99 {_time(self.p99_s)}{lost}"
+        waits = f"p50 {_time(self.p50_s)}, p99 {_time(self.p99_s)}"
+        return f"{self.name}: {show.rate(self.per_second)} a second, {waits}{lost}"
 
 
 def _time(value: float) -> str:
-    return show_seconds(value) if math.isfinite(value) else "-"
+    return show.seconds(value) if math.isfinite(value) else "-"
 
 
 def closed_loop(
