@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 NAME = "cpu/openvino"
 MOST_STREAMS = 8
 """Each stream has a graph of its own, which takes memory and time to build."""
+PREPARED_SHAPES = 32
+"""So many different shapes are prepared in all streams of a model before they are needed there."""
 KEPT_MODELS = 8
 """Converted models that are kept, so that the variants of one op are built from one conversion."""
 
@@ -133,7 +135,7 @@ class OpenVinoDevice:
             Exception
         ) as error:  # RuntimeError from the engine, ModelError from the export; the cause is kept
             raise refuse(self.info.name, op, error) from error
-        return DirectExecutable(_Requests(compiled, model, places))
+        return DirectExecutable(_Requests(compiled, model, places, streams))
 
     def _convert(self, op: OnnxOp) -> openvino.Model:
         """The op in OpenVINO's representation.
@@ -150,28 +152,56 @@ class OpenVinoDevice:
 
 
 class _Requests:
-    """Runs a compiled model; a request serves one call at a time, so each call takes one from the pool."""
+    """Runs a compiled model; a request serves one call at a time, so each call takes one from the pool.
 
-    def __init__(self, compiled: openvino.CompiledModel, op: OnnxOp, places: Sequence[int]) -> None:
+    A stream prepares itself for every new shape, which takes many times a run, and nobody can say which stream will
+    serve a call. So a shape that is new is run in all streams at once: the next call finds each of them ready.
+    """
+
+    def __init__(
+        self, compiled: openvino.CompiledModel, op: OnnxOp, places: Sequence[int], streams: int
+    ) -> None:
         self._compiled = compiled
         self._op = op
         self._places = places
+        self._streams = streams
         self._free: deque[openvino.InferRequest] = deque()
+        self._ready: set[tuple[Any, ...]] = set()
 
     def __call__(self, *inputs: Any) -> Outputs:
         arrays = self._op.arrays(inputs)
+        feeds = {place: _contiguous(array) for place, array in zip(self._places, arrays, strict=True)}
+        if self._streams > 1:
+            self._prepare(feeds)
+        request = self._request()
         try:
-            request = self._free.pop()
-        except IndexError:
-            request = self._compiled.create_infer_request()
-        try:
-            feeds = {place: _contiguous(array) for place, array in zip(self._places, arrays, strict=True)}
             # inputs are shared, since the call ends before the caller goes on; outputs are copied, since the next
             # call of this request overwrites them
             results = request.infer(feeds, share_inputs=True, share_outputs=False)
             return tuple(results[i] for i in range(len(self._op.outputs)))
         finally:
             self._free.append(request)
+
+    def _request(self) -> openvino.InferRequest:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._compiled.create_infer_request()
+
+    def _prepare(self, feeds: dict[int, Any]) -> None:
+        """Have all streams run these shapes, unless they did; shapes without end are left to whom they meet."""
+        shapes = tuple(np.shape(value) for value in feeds.values())
+        if shapes in self._ready or len(self._ready) >= PREPARED_SHAPES:
+            return
+        self._ready.add(shapes)
+        requests = [self._request() for _ in range(self._streams)]
+        try:
+            for request in requests:
+                request.start_async(feeds, share_inputs=True)
+            for request in requests:
+                request.wait()
+        finally:
+            self._free.extend(requests)
 
 
 def _places(compiled: openvino.CompiledModel, op: OnnxOp) -> list[int]:

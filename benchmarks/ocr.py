@@ -105,7 +105,7 @@ def hetero_reader(name: str) -> tuple[Read, dict[str, Any]]:
         plan = ht.plan(ocr.build(), first, calibrate=more, metric="exact")
     else:
         plan = ht.plan(
-            ocr.build(), first, calibrate=more, metric=ocr.character_error, limits=Limits(error=CHARACTERS)
+            ocr.build(), first, calibrate=more, metric=ocr.CHARACTERS, limits=Limits(error=CHARACTERS)
         )
     models = {
         path: str(plan.choices[path]) for path in ("detect", "map#1", "map#1/classify", "map#1/recognise")

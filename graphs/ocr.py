@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero.cost.metrics import Metric
 from hetero.graphs.extras import require
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from hetero.tracing import Pipeline
 
-__all__ = ["NAME", "SUMMARY", "Line", "build", "character_error", "inputs", "sample", "show"]
+__all__ = ["CHARACTERS", "NAME", "SUMMARY", "Line", "build", "character_error", "inputs", "sample", "show"]
 
 NAME = "ocr"
 SUMMARY = "Reads the text on a page: detect, crop, classify, recognise (PP-OCRv6, models of rapidocr)"
@@ -95,3 +96,7 @@ def character_error(reference: Sequence[Line], found: Sequence[Line]) -> float:
         # An insertion costs 1 a place: the smallest of all to the left, each with its distance.
         row = np.minimum.accumulate(least - places) + places
     return float(row[-1]) / max(len(expected), 1)
+
+
+CHARACTERS = Metric("characters", character_error, is_share=True)
+"""The metric for ``ht.plan``: the mean over the pages of the share of characters that differ."""

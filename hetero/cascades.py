@@ -53,7 +53,7 @@ def cascade(
     samples: Sequence[Any],
     *,
     error: float,
-    metric: str | Callable[[Any, Any], float] = "relative",
+    metric: str | Metric | Callable[[Any, Any], float] = "relative",
     name: str = "cascade",
 ) -> Cascade:
     """A pipeline of one input that takes the quick answer where it is sure enough, and else the careful one.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hetero.arguments import Args
-from hetero.cost.metrics import metric_of
+from hetero.cost.metrics import Metric, metric_of
 from hetero.cost.progress import Progress
 from hetero.cost.store import ProfileStore
 from hetero.errors import ArgumentError, UnknownNameError
@@ -39,7 +39,7 @@ def plan(
     deny: str | Iterable[str] | None = None,
     machine: Machine | None = None,
     calibrate: Sequence[Any] = (),
-    metric: str | Callable[[Any, Any], float] = "relative",
+    metric: str | Metric | Callable[[Any, Any], float] = "relative",
     budget_s: float | None = None,
     progress: Progress | None = None,
     store: ProfileStore | None = None,
@@ -62,7 +62,8 @@ def plan(
             them too, and costs are the mean over all samples.
         metric: what the error limit is about, on the pipeline's result: ``relative`` (L2), ``max_abs``, ``cosine``
             (1 - cosine), ``top1`` (share of rows with another winner), ``exact`` (share of samples in which anything
-            that is no float differs), or a function of the reference's result and the found one. With all but the
+            that is no float differs), or a function of the reference's result and the found one, of which the worst
+            sample counts; a ``hetero.cost.metrics.Metric`` says that the mean does. With all but the
             first the nodes' own errors limit nothing: what was chosen is run on the samples, and its result decides.
         budget_s: seconds for measuring and solving; what is not measured by then is taken from the prior, and the
             plan says so. Not bounded by it: running the sample once by the references, and once as planned to compare.

@@ -103,8 +103,10 @@ entry is another; ``exact``: the share of results in which anything that is no f
 all but ``exact`` a result that differs in anything else than floats is infinitely far."""
 
 
-def metric_of(metric: str | Callable[[Any, Any], float]) -> Metric:
+def metric_of(metric: str | Metric | Callable[[Any, Any], float]) -> Metric:
     """The metric of this name, or of a function ``(reference, found) -> float`` of the pipeline's results.
+
+    Of a function the largest difference counts; one that is a share, whose mean counts, is given as a ``Metric``.
 
     Raises:
         UnknownNameError: no metric has the name; lists them.
@@ -117,6 +119,8 @@ def metric_of(metric: str | Callable[[Any, Any], float]) -> Metric:
         if metric not in METRICS:
             raise UnknownNameError("metric", metric, METRICS)
         return METRICS[metric]
+    if isinstance(metric, Metric):
+        return metric
     if not callable(metric):
         raise ArgumentError(
             f"metric={metric!r}: expected {', '.join(METRICS)}, or a function of the reference's result and the found "

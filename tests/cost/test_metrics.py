@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hetero.cost.metrics import METRICS, metric_of
+from hetero.cost.metrics import METRICS, Metric, metric_of
 from hetero.errors import ArgumentError, UnknownNameError
 
 ROWS = arrays(np.float64, (3, 4), elements=st.floats(-1e3, 1e3, allow_subnormal=False))
@@ -62,6 +62,13 @@ def test_a_function_is_a_metric() -> None:
     assert length.digest != metric_of(lambda a, b: len(a)).digest
     assert length.digest == metric_of(lambda a, b: abs(len(a) - len(b))).digest
     assert metric_of(lambda a, b: math.nan).difference(1, 1) == math.inf
+
+
+def test_a_function_may_be_a_share() -> None:
+    """Given as a metric, its mean over the samples counts."""
+    share = Metric("wrong", lambda a, b: float(a != b), is_share=True)
+    assert metric_of(share).over([1.0, 0.0]) == 0.5
+    assert share.digest != Metric("wrong", lambda a, b: float(a == b), is_share=True).digest
 
 
 def test_an_unknown_metric_lists_all() -> None:

@@ -394,3 +394,14 @@ def test_an_asynchronous_device_is_timed_until_its_outputs_are_there() -> None:
 
     found = measured(profiler(clock).measure([(c := candidate(Queue(clock)))]), c)
     assert found.seconds == pytest.approx(0.251)
+
+
+def test_an_exact_way_is_measured_beside_an_inexact_one_that_is_faster() -> None:
+    """The inexact one may be taken out for what it does to the pipeline's result: then the best exact one is needed."""
+    clock = Clock()
+    coarse = candidate(FakeEngine(clock, repeat(0.01)), variant=Variant("bf16", exact=False))
+    quick = candidate(FakeEngine(clock, repeat(0.025)), variant=Variant(threads=2))
+    slow = candidate(FakeEngine(clock, repeat(0.04)), variant=Variant())
+    results = profiler(clock, error_limit=math.inf).measure([coarse, quick, slow])
+    assert measured(results, quick).seconds == pytest.approx(0.025)
+    assert measured(results, quick).repetitions > 2
