@@ -83,7 +83,9 @@ class Bar:
         """From how many seconds on the candidate has lost."""
         if math.isinf(self.hopeless):
             return math.inf
-        peers = [p for p in (*self.known, *begun) if p.candidate is not candidate and self.is_right(p)]
+        others = [p for p in (*self.known, *begun) if p.candidate is not candidate and self.is_right(p)]
+        # What is inexact may still be taken out for the pipeline's final result, and then what is exact is needed.
+        peers = [p for p in others if p.candidate.variant.exact or not candidate.variant.exact]
         fastest = min((p.seconds for p in peers), default=math.inf)
         rivals = [p.seconds for p in peers if p.candidate.variant.threads <= candidate.variant.threads]
         copies = max(1, candidate.processor.cores // candidate.variant.threads)
