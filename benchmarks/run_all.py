@@ -27,6 +27,7 @@ def commands(folder: Path) -> list[list[str]]:
         ["schedule_speed.py", "--csv", str(folder / "schedule_speed.csv")],
         ["plan_speed.py", "--csv", str(folder / "plan_speed.csv")],
         ["quantum_batches.py", "--csv", str(folder / "quantum_batches.csv")],
+        ["quantum_queue.py", "--limit", "10", "--csv", str(folder / "quantum_queue.csv")],
         ["quantum_choice.py", "--csv", str(folder / "quantum_choice.csv")],
     ]
     if os.environ.get("HETERO_SCHEDULES"):
