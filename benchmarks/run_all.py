@@ -1,7 +1,8 @@
 """All figures that the documents quote, one benchmark after the other: python benchmarks/run_all.py [FOLDER]
 
 Writes a CSV for each into FOLDER (default: build/figures). Problems with known optima are solved where the environment
-variable HETERO_SCHEDULES names a folder of them.
+variable HETERO_SCHEDULES names a folder of them, and SAGA's schedulers run where HETERO_SAGA names an interpreter that
+has anrg-saga.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ def commands(folder: Path) -> list[list[str]]:
         ["prediction.py", "--out", str(folder / "prediction.csv")],
         ["overhead.py", "--out", str(folder)],
         ["soak.py", "--seconds", "60"],
-        ["schedule_speed.py", "--csv", str(folder / "schedule_speed.csv")],
+        [
+            "schedule_speed.py",
+            "--csv",
+            str(folder / "schedule_speed.csv"),
+            "--plot",
+            str(folder / "schedule_speed.svg"),
+        ],
+        ["schedule_memory.py", "--csv", str(folder / "schedule_memory.csv")],
         ["plan_speed.py", "--csv", str(folder / "plan_speed.csv")],
         ["quantum_batches.py", "--csv", str(folder / "quantum_batches.csv")],
         ["quantum_queue.py", "--limit", "10", "--csv", str(folder / "quantum_queue.csv")],
@@ -32,6 +40,9 @@ def commands(folder: Path) -> list[list[str]]:
     ]
     if os.environ.get("HETERO_SCHEDULES"):
         found.append(["schedule_known.py", "--csv", str(folder / "schedule_known.csv")])
+    if os.environ.get("HETERO_SAGA"):
+        saga = ["--saga-python", os.environ["HETERO_SAGA"]]
+        found.append(["schedule_saga.py", *saga, "--csv", str(folder / "schedule_saga.csv")])
     return found
 
 
