@@ -1,0 +1,81 @@
+"""The manifest for Kubernetes: it parses, and each of its fields is one that the KubeRay operator knows."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hetero.cli import app
+
+MANIFEST = Path(__file__).parents[2] / "deploy" / "kuberay.yaml"
+
+GROUP = {"rayStartParams", "template"}
+FIELDS = {
+    "RayJob": {"apiVersion", "kind", "metadata", "spec"},
+    "spec": {
+        "entrypoint",
+        "shutdownAfterJobFinishes",
+        "ttlSecondsAfterFinished",
+        "backoffLimit",
+        "rayClusterSpec",
+    },
+    "rayClusterSpec": {"rayVersion", "headGroupSpec", "workerGroupSpecs"},
+    "headGroupSpec": GROUP,
+    "workerGroupSpec": GROUP | {"groupName", "replicas", "minReplicas", "maxReplicas"},
+    "pod": {"containers", "volumes"},
+    "container": {"name", "image", "env", "resources", "volumeMounts"},
+}
+"""Of the ray.io/v1 custom resources and of Kubernetes' pods: those that the manifest may use."""
+
+
+@pytest.fixture(scope="module")
+def job():
+    return pytest.importorskip("yaml").safe_load(MANIFEST.read_text("utf-8"))
+
+
+def test_every_field_is_known(job):
+    """A misspelt field would be refused by the API server, or ignored."""
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    assert job.keys() <= FIELDS["RayJob"]
+    assert job["spec"].keys() <= FIELDS["spec"]
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster.keys() <= FIELDS["rayClusterSpec"]
+    assert cluster["headGroupSpec"].keys() <= FIELDS["headGroupSpec"]
+    groups = cluster["workerGroupSpecs"]
+    assert all(group.keys() <= FIELDS["workerGroupSpec"] for group in groups)
+    assert all(group["minReplicas"] <= group["replicas"] <= group["maxReplicas"] for group in groups)
+    for group in (cluster["headGroupSpec"], *groups):
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+        pod = group["template"]["spec"]
+        assert pod.keys() <= FIELDS["pod"]
+        mounts = {mount["name"] for c in pod["containers"] for mount in c.get("volumeMounts", ())}
+        assert mounts == {volume["name"] for volume in pod.get("volumes", ())}
+        for container in pod["containers"]:
+            assert container.keys() <= FIELDS["container"]
+            assert container["resources"]["requests"] == container["resources"]["limits"]
+
+
+def test_start_parameters_are_those_of_ray_start(job):
+    """Each is an option of `ray start`; the quantum group's resources are the JSON that it reads."""
+    scripts = pytest.importorskip("ray.scripts.scripts")
+    known = {option.lstrip("-") for p in scripts.start.params for option in p.opts}
+    cluster = job["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert group["rayStartParams"].keys() <= known
+    (resources,) = (
+        g["rayStartParams"]["resources"] for g in cluster["workerGroupSpecs"] if g["groupName"] == "quantum"
+    )
+    assert json.loads(json.loads(resources)) == {"quantum": 1}
+
+
+def test_the_entrypoint_is_a_command_of_hetero(job):
+    """Its words are understood by the command line that is tested here."""
+    import typer
+
+    program, command, *words = shlex.split(job["spec"]["entrypoint"])
+    assert program == "hetero"
+    found = typer.main.get_command(app).commands[command]
+    context = found.make_context(command, list(words), resilient_parsing=True)
+    assert context.params["ray"] == "auto"
+    assert str(context.params["results"]).endswith("results.jsonl")
