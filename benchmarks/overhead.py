@@ -150,7 +150,8 @@ def echo(there: Any, name: str, nbytes: int) -> None:
         value = shared.copy()
         np.copyto(shared, value)
         there.send_bytes(b"done")
-    del shared  # a mapping that something refers to cannot be closed
+    del shared  # a mapping that an array refers to cannot be closed
+    memory.close()
 
 
 def copied_by_hand(nbytes: int) -> float:
@@ -159,6 +160,16 @@ def copied_by_hand(nbytes: int) -> float:
     memory = SharedMemory(create=True, size=max(nbytes, 1))
     process = get_context("spawn").Process(target=echo, args=(there, memory.name, nbytes), daemon=True)
     process.start()
+    found = to_and_fro(here, memory, nbytes)
+    here.send_bytes(b"end")
+    process.join()
+    memory.close()
+    memory.unlink()
+    return found
+
+
+def to_and_fro(here: Any, memory: SharedMemory, nbytes: int) -> float:
+    """A function of its own, since a mapping that an array refers to cannot be closed."""
     value, shared = np.zeros(nbytes, np.uint8), np.frombuffer(memory.buf, np.uint8, nbytes)
 
     def once() -> None:
@@ -167,11 +178,7 @@ def copied_by_hand(nbytes: int) -> float:
         here.recv_bytes()
         shared.copy()
 
-    found = best_us(once, 300 if nbytes < 10**6 else 20)
-    here.send_bytes(b"end")
-    process.join()
-    memory.unlink()
-    return found
+    return best_us(once, 300 if nbytes < 10**6 else 20)
 
 
 def against_others(largest: int, out: Path) -> None:

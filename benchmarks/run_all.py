@@ -24,6 +24,7 @@ def commands(folder: Path) -> list[list[str]]:
         ["torch_models.py", "--csv", str(folder / "torch_models.csv")],
         ["prediction.py", "--out", str(folder / "prediction.csv")],
         ["overhead.py", "--out", str(folder)],
+        ["steady_state.py", "--csv", str(folder / "steady_state.csv")],
         ["soak.py", "--seconds", "60"],
         [
             "schedule_speed.py",

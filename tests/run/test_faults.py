@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pytest
 from apart import APART
-from plans_by_hand import plan_of
+from plans_by_hand import info, machine, plan_of
 from shaky_device import SHAKY, Shaky
 from waiting import until
 
@@ -131,6 +131,50 @@ def test_an_allocation_that_fails_is_its_requests_error(open_apart, apart):
         assert session.counts.retried == 0
 
 
+@pytest.mark.parametrize("where", ["put", "run"])
+def test_an_allocation_that_fails_on_a_device_is_its_requests_error(far_engine, monkeypatch, where):
+    """Device memory that is full fails the request which asked for more, with the node's name; the next one runs."""
+    full = threading.Event()
+    original = {"put": far_engine.FarMemory.put, "run": far_engine.FarTensor.__init__}[where]
+
+    def allocate(self, value):
+        if full.is_set():
+            raise MemoryError("the device has no room for 64 MB")
+        return original(self, value)
+
+    owner, name = (far_engine.FarMemory, "put") if where == "put" else (far_engine.FarTensor, "__init__")
+    monkeypatch.setattr(owner, name, allocate)
+    far = info("far", processor="far0", memory_space="far0")
+    graph = chain(double, double)
+    with Session(
+        plan_of(graph, devices=dict.fromkeys(["double", "double#2"], far.name), on=machine(far))
+    ) as session:
+        assert session.call((1,)) == 4
+        full.set()
+        for ask in (lambda: session.call((1,)), lambda: session.submit((1,)).result(60)):
+            with pytest.raises(NodeError, match="no room for 64 MB") as found:
+                ask()
+            assert isinstance(found.value.__cause__, MemoryError)
+        full.clear()
+        assert session.call((2,)) == 8
+
+
+def test_a_worker_that_is_killed_for_its_memory_is_started_again(open_apart, tmp_path):
+    """The system kills whoever takes too much: SIGKILL is in the events, and the request is run again."""
+    marker = tmp_path / "grew"
+
+    @ht.node
+    def greedy(x):
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)  # as the kernel's out-of-memory killer does
+        return x
+
+    with open_apart(chain(greedy)) as session:
+        assert session.call((5,)) == 5
+        assert any("SIGKILL" in event.message for event in session.events)
+
+
 def test_a_result_of_the_wrong_form_is_its_nodes_error():
     """A device that gives another number of outputs than the op has is named with the node, not unpacked further on."""
 
@@ -190,7 +234,7 @@ PROGRAM = """
 import signal, sys, threading, time
 sys.path.insert(0, sys.argv[1])
 import hetero as ht
-from plans_by_hand import plan_of
+from plans_by_hand import info, machine, plan_of
 from hetero.run.session import Session
 began = threading.Event()
 @ht.node
