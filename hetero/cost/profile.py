@@ -23,7 +23,7 @@ from hetero.cost.race import DEFAULT_EFFORT, Effort, race
 from hetero.cost.record import Call
 from hetero.cost.roofline import Fits, fit_key, prior
 from hetero.cost.store import ProfileStore
-from hetero.cost.worth import Bar, Peer, Skipped, optimistic
+from hetero.cost.worth import Bar, Memory, Peer, Skipped, optimistic
 from hetero.errors import DeviceError, StoreError
 from hetero.values import specs_of
 
@@ -80,6 +80,7 @@ class Profiler:
         self._clock, self._sleep = clock, sleep
         self._ledger = Ledger(store, now)
         self._shapes: dict[tuple[str, tuple[Call, ...]], _Shapes] = {}
+        self._memory = Memory()
         self._last_engine: str | None = None
 
     def measure(self, candidates: Sequence[Candidate]) -> Mapping[Candidate, Found]:
@@ -243,7 +244,8 @@ class Profiler:
             seconds, spread_s = prior(candidate.op, *where, specs_of(call.inputs), fits)
             return optimistic(seconds, spread_s / seconds) if seconds > 0 else 0.0
 
-        return Bar(known, self._error_limit, least_s, self._effort.hopeless)
+        exact = any(rival.variant.exact for rival in rivals)
+        return Bar(known, self._error_limit, least_s, self._effort.hopeless, self._memory, exact)
 
     def _fits(self) -> Fits:
         """Rates of what is measured so far; none where the store cannot be read, which it has said already."""

@@ -98,8 +98,7 @@ def race(
     pending = list(entries)
     while pending and not late():
         peers = _peers(begun)
-        # Few threads first: what they take bounds what more threads can reach.
-        entry = min(pending, key=lambda e: (_threads(e[0]), bar.promise_s(e[0].candidate, peers)))
+        entry = min(pending, key=partial(_order, bar, peers))
         pending.remove(entry)
         contender, call = entry
         if reason := bar.skip(contender.candidate, peers):
@@ -115,6 +114,7 @@ def race(
         else:
             begun.append(contender)
 
+    bar.memory.note(_peers(begun), bar)
     running: list[Contender] = []
     for contender in begun:
         if _is_wrong(contender, bar):
@@ -136,7 +136,8 @@ def race(
             if late() or effort.enough(contender.timing, contender.turns, contender.spent_s):
                 running.remove(contender)
                 failure = None
-                if effort.evicted and not late():
+                quick_anyway = contender.candidate.op.kind == "function"
+                if (effort.evicted or quick_anyway) and not late():
                     failure = attempt(contender, contender.time_evicted)
                 yield contender, failure or "measured"
             elif (failure := block(contender)) is not None:
@@ -166,5 +167,5 @@ def _peers(begun: Sequence[Contender]) -> list[Peer]:
     return [Peer(c.candidate, c.timing.seconds, c.error) for c in begun]
 
 
-def _threads(contender: Contender) -> int:
-    return contender.candidate.variant.threads
+def _order(bar: Bar, peers: Sequence[Peer], entry: tuple[Contender, Call]) -> tuple[float, float]:
+    return bar.order(entry[0].candidate, peers)

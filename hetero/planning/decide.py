@@ -18,6 +18,7 @@ from hetero.cost.contention import core_efficiency
 from hetero.cost.progress import Progress
 from hetero.cost.race import QUICK, Effort
 from hetero.cost.store import ProfileStore
+from hetero.cost.worth import UNMEASURED
 from hetero.errors import InfeasibleError, WorkerError
 from hetero.graph import Graph
 from hetero.machine import Machine
@@ -215,7 +216,10 @@ def _option(
     failures: Mapping[Candidate, str],
 ) -> Considered:
     if candidate in failures:
-        return Considered(candidate.choice, None, failures[candidate])
+        reason = failures[candidate]
+        # What was passed over could run, and who asks for it by name wants to know what it is likely to take.
+        known = considered(candidate, evidence, store).estimate if reason.startswith(UNMEASURED) else None
+        return Considered(candidate.choice, known, reason)
     option = considered(candidate, evidence, store)
     limit = request.limits.effective_error if request.metric.of_nodes else sys.float_info.max
     if option.estimate is not None and option.estimate.error > limit:
