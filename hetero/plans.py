@@ -28,6 +28,7 @@ from hetero.schedule.problem import Problem
 from hetero.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
+    from hetero.planning.drift import Proposal
     from hetero.planning.evidence import Evidence
     from hetero.planning.selection import Selection
     from hetero.run.session import Session
@@ -257,8 +258,15 @@ class Plan:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What went wrong while it ran and was repaired, in order."""
+        """What went wrong while it ran and was repaired, and nodes that drifted from their predictions, in order."""
         return self._open.events()
+
+    def reconsider(self) -> Proposal | None:
+        """A better plan by what the runs so far have shown, with its expected gain; None where nothing has drifted, or
+        no plan gains enough. Nothing is switched: this plan goes on, the proposed one runs when it is called."""
+        from hetero.planning.drift import reconsider
+
+        return reconsider(self, self.stats())
 
     def close(self) -> None:
         """End what runs; a closed plan raises ``ClosedError`` when it is called."""

@@ -70,6 +70,7 @@ class Session:
         self._arity = len(plan.graph.inputs)
         self._engines = Engines(plan, executor)
         self._reception = Reception(plan.graph.name, self._engines, reopen)
+        self._drifted: set[str] = set()
         self._started = self._reception.counters.counter("started")
         # Runs when the session is dropped, and at exit: so it must not refer to the session itself.
         self._ending = weakref.finalize(self, _end, self._engines, self._reception)
@@ -216,7 +217,16 @@ class Session:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What went wrong and was repaired, in order."""
+        """What went wrong and was repaired, and nodes that have drifted from what was predicted, in order.
+
+        Drift is looked for when this is read: a thread for it would disturb what it watches.
+        """
+        from hetero.planning.drift import drifts
+
+        for drift in drifts(self.stats()):
+            if drift.path not in self._drifted:
+                self._drifted.add(drift.path)
+                self._reception.log.add("drift", drift.path, str(drift))
         found = [*self._reception.log.since()]
         for engine in self._engines.all:
             found += engine.executor.events()

@@ -1,0 +1,203 @@
+"""What runs say of a plan's predictions: which nodes have drifted away, and whether another plan would now be better.
+
+The median over a node's latest calls is what is compared: a few late calls, however late, do not move it. A prediction
+is for an otherwise idle machine, so that a machine that is busy makes everything slower alike, which no other plan
+would mend. What a node has drifted is therefore told relative to the middle one of all nodes on its processor.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from hetero.cost.store import ProfileStore
+from hetero.planning.contention import Contention
+from hetero.planning.control import Setting, apart_of, better_for
+from hetero.planning.evidence import evidence_key
+from hetero.planning.gate import Gate
+from hetero.planning.measure import Samples
+from hetero.planning.options import leaves
+from hetero.planning.settle import settle
+from hetero.plans import Considered, Plan
+
+__all__ = ["Drift", "Observed", "Proposal", "corrected", "drifts", "proposal", "reconsider"]
+
+FEWEST_CALLS = 20
+DRIFTED = 1.3
+"""Off by this factor, either way, from the prediction is drift: three times the error that predictions usually have."""
+SMALL_S = 5e-5
+"""Nor is a difference under this, which a timer interrupt makes."""
+WORTH = 0.05
+"""A proposal has to gain this share of the latency, or period, that the plan has now."""
+SOLVE_S = 2.0
+
+
+class Observed(Protocol):
+    """What is known of a node's calls: ``hetero.run.timing.NodeStats`` is one."""
+
+    @property
+    def calls(self) -> int: ...
+    @property
+    def p50_s(self) -> float: ...
+    @property
+    def predicted_s(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A node whose calls take another time than was predicted: medians in seconds, over ``calls`` calls."""
+
+    path: str
+    predicted_s: float
+    measured_s: float
+    calls: int
+
+    @property
+    def factor(self) -> float:
+        return self.measured_s / self.predicted_s
+
+    def __str__(self) -> str:
+        more = f"{self.factor:.2f} times" if self.factor > 1 else f"only {self.factor:.2f} of"
+        return f"{self.path} takes {self.measured_s:.3g} s, {more} the {self.predicted_s:.3g} s predicted"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Another plan for the same request, and what it would gain by what is known now.
+
+    Nothing changes by itself: ``plan`` is not open yet, and runs when it is called; the old one goes on until it is
+    closed.
+    """
+
+    plan: Plan
+    seconds: float
+    """What the present plan takes by what its runs have shown: latency, or seconds between results for throughput."""
+    gain: float
+    """The share of it that the proposed plan would save."""
+    drifts: tuple[Drift, ...]
+
+    def __str__(self) -> str:
+        moved = ", ".join(str(drift) for drift in self.drifts)
+        return f"{moved}: planned again, {self.gain:.0%} less than the {self.seconds:.3g} s that it takes now"
+
+
+def drifts(stats: Mapping[str, Observed]) -> tuple[Drift, ...]:
+    """The nodes whose running median is far from the prediction, the farthest first."""
+    found = [
+        Drift(path, node.predicted_s, node.p50_s, node.calls)
+        for path, node in stats.items()
+        if node.predicted_s and node.calls >= FEWEST_CALLS and node.p50_s > 0
+        if abs(node.p50_s - node.predicted_s) > SMALL_S
+        if not 1 / DRIFTED < node.p50_s / node.predicted_s < DRIFTED
+    ]
+    return tuple(sorted(found, key=lambda d: -max(d.factor, 1 / d.factor)))
+
+
+def corrected(plan: Plan, stats: Mapping[str, Observed]) -> dict[str, tuple[Considered, ...]]:
+    """The plan's options with what its runs have shown: the chosen ones as they were measured, all others as much
+    slower as the middle node of their processor has become."""
+    measured = {
+        path: node.p50_s / node.predicted_s
+        for path, node in stats.items()
+        if node.predicted_s and node.calls >= FEWEST_CALLS and node.p50_s > 0
+    }
+    processors: dict[str, list[float]] = {}
+    paths = [path for path, _ in leaves(plan.graph)]
+    for path in paths:
+        if path in measured:
+            name = plan.machine.processor_of(plan.choices[path].device).name
+            processors.setdefault(name, []).append(measured[path])
+    # Of two nodes the lower: one that drifted alone has not made the machine slow.
+    usual = {name: statistics.median_low(factors) for name, factors in processors.items()}
+
+    def now(path: str, option: Considered) -> Considered:
+        if option.estimate is None:
+            return option
+        own = usual.get(plan.machine.processor_of(option.choice.device).name, 1.0)
+        factor = measured.get(path, own) if option.choice == plan.choices[path] else own
+        return _slower(option, factor)
+
+    return {path: tuple(now(path, option) for option in plan.options[path]) for path in paths}
+
+
+def _slower(option: Considered, factor: float) -> Considered:
+    estimate = option.estimate
+    assert estimate is not None
+    return replace(
+        option,
+        estimate=replace(
+            estimate,
+            seconds=estimate.seconds * factor,
+            joules=estimate.joules * factor,
+            dollars=estimate.dollars * factor,
+            sources={**estimate.sources, "seconds": "measured"},
+        ),
+    )
+
+
+def proposal(plan: Plan, stats: Mapping[str, Observed], gate: Gate | None) -> Proposal | None:
+    """A better plan by what the runs have shown; None where nothing has drifted, or no plan gains enough.
+
+    ``gate`` compares its outputs with the reference's; without it (no samples at hand) options whose own error is
+    within the limit are trusted.
+    """
+    found = drifts(stats)
+    if not found or plan.evidence is None or not plan.options:
+        return None
+    setting = Setting(
+        corrected(plan, stats),
+        plan.evidence,
+        Contention(plan.speeds.cores),
+        better_for(plan.objective),
+        beside=plan.speeds.beside,
+        apart=apart_of(plan.machine),
+    )
+    better = settle(plan.graph, plan.machine, plan.request, setting, gate, SOLVE_S)
+    present = settle(
+        plan.graph,
+        plan.machine,
+        plan.request,
+        replace(setting, options=_only(setting.options, plan)),
+        None,
+        SOLVE_S,
+    )
+    now_s, then_s = _figure(present), _figure(better)
+    gain = 1 - then_s / now_s if now_s > 0 else 0.0
+    if gain < WORTH or better.choices == plan.choices:
+        return None
+    named: Sequence[str] = [str(drift) for drift in found]
+    better = replace(
+        better,
+        samples=plan.samples,
+        speeds=plan.speeds,
+        notes=(f"planned again since {'; '.join(named)}", *better.notes),
+    )
+    return Proposal(better, now_s, gain, found)
+
+
+def reconsider(plan: Plan, stats: Mapping[str, Observed]) -> Proposal | None:
+    """The proposal for a plan that runs; its outputs are compared on the samples, where the plan has them still."""
+    if not plan.samples or plan.cluster is not None:
+        return proposal(plan, stats, None)
+    samples = Samples(plan.graph, plan.samples, None)
+    with ProfileStore() as store:
+        key = evidence_key(plan.graph, plan.samples)
+        gate = Gate(plan.graph, plan.machine, samples, key, store, metric=plan.request.metric)
+        return proposal(plan, stats, gate)
+
+
+def _only(options: Mapping[str, Sequence[Considered]], plan: Plan) -> dict[str, tuple[Considered, ...]]:
+    """The options that the plan has taken."""
+    return {
+        path: tuple(o for o in found if o.choice == plan.choices[path]) for path, found in options.items()
+    }
+
+
+def _figure(plan: Plan) -> float:
+    """What the plan's objective is about; energy and cost follow seconds."""
+    estimate = plan.estimate
+    if plan.objective == "throughput" and estimate.period_s:
+        return estimate.period_s
+    return {"energy": estimate.joules, "cost": estimate.dollars}.get(plan.objective, estimate.seconds)

@@ -1,0 +1,77 @@
+"""Runs correct a plan: drift is found by running medians, and a better plan proposed with what it would gain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from planning.made import first, machine, option, second, setting
+
+import hetero as ht
+from hetero.limits import Limits
+from hetero.planning.drift import drifts, proposal
+from hetero.planning.selection import Selection
+from hetero.planning.settle import settle
+from hetero.plans import Plan, Request
+
+GRAPH = ht.pipeline(lambda x: second(first(x))).trace()
+
+
+@dataclass(frozen=True)
+class Seen:
+    p50_s: float
+    predicted_s: float | None
+    calls: int = 100
+
+
+def planned() -> Plan:
+    ways = (option("cpu/a", 1.0), option("cpu/b", 1.2))
+    made = setting(GRAPH, {"first": ways, "second": ways})
+    request = Request("latency", Limits(), Selection())
+    return settle(GRAPH, machine("cpu/a", "cpu/b"), request, made, None, 1.0)
+
+
+def test_drift_is_a_median_far_from_the_prediction() -> None:
+    """Few calls, small differences and what nobody predicted are none; the farthest comes first."""
+    found = drifts(
+        {
+            "near": Seen(1.2, 1.0),
+            "few": Seen(9.0, 1.0, calls=3),
+            "tiny": Seen(5e-6, 1e-6),
+            "unknown": Seen(9.0, None),
+            "slow": Seen(2.0, 1.0),
+            "quick": Seen(0.1, 1.0),
+        }
+    )
+    assert [(drift.path, drift.factor) for drift in found] == [("quick", 0.1), ("slow", 2.0)]
+    assert "2.00 times" in str(found[1])
+
+
+def test_a_node_that_drifted_alone_moves_elsewhere() -> None:
+    """The proposal says what it gains by what is known now; the plan itself stays as it is."""
+    plan = planned()
+    found = proposal(plan, {"first": Seen(3.0, 1.0), "second": Seen(1.0, 1.0)}, None)
+    assert found is not None
+    assert plan.placement["first"][0] == "cpu/a"
+    assert found.plan.placement["first"][0] == "cpu/b"
+    assert found.plan.placement["second"][0] == "cpu/a"
+    assert found.seconds == pytest.approx(4.0, rel=1e-2)
+    assert found.gain == pytest.approx(1 - 2.2 / 4.0, abs=1e-2)
+    assert "first takes 3 s" in str(found)
+
+
+def test_a_machine_that_is_slower_as_a_whole_is_no_reason_to_move() -> None:
+    """Everything else would be slower, too."""
+    assert proposal(planned(), {"first": Seen(3.0, 1.0), "second": Seen(3.0, 1.0)}, None) is None
+
+
+def test_a_session_tells_drift_once_among_its_events() -> None:
+    """And a plan whose runs are as predicted proposes nothing."""
+    with ht.plan(ht.pipeline(lambda x: first_of(x)), [1, 2]) as plan:
+        assert plan.reconsider() is None
+        assert [event for event in plan.events if event.kind == "drift"] == []
+
+
+@ht.node
+def first_of(values: list[int]) -> int:
+    return values[0]
