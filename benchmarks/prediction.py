@@ -6,8 +6,8 @@ Each pipeline is planned for latency from measurements of its nodes, then run; a
 streamed. ``made`` are those of `compositions.py`. The table shows the median of the runs, how far the middle half of
 them lies apart, and predicted / measured; below it the median and the 90th percentile of the relative error.
 
-A run over all takes minutes. With ``--seconds`` it stops early, and starts again behind what ``--out`` already holds;
-with ``--cache`` measurements are kept between such parts (without it, the profile store is empty at first).
+A run over all takes minutes. With ``--seconds`` it stops early, and with ``--resume`` it goes on behind what ``--out``
+holds; with ``--cache`` measurements are kept between such parts (without it, the profile store is empty at first).
 """
 
 from __future__ import annotations
@@ -184,9 +184,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--resume", action="store_true", help="go on behind what --out holds")
     chosen = parser.parse_args()
     started = time.perf_counter()
-    found = _kept(chosen.out)
+    found = _kept(chosen.out) if chosen.resume else []
     done = {row["pipeline"] for row in found}
     wanted = [name for name in chosen.names or names(chosen.pipelines) if name not in done]
     with _store(chosen.cache):

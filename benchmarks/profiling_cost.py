@@ -8,7 +8,7 @@ may win. Compared are the seconds spent on measuring (compiling, running, pausin
 plans. Where a node is placed differently, the last column says how much slower the quick plan's nodes are together by
 the thorough measurements: ways that are equally fast swap places from one run to the next.
 
-With ``--seconds`` it stops early, and starts again behind what ``--out`` already holds.
+With ``--seconds`` it stops early, and with ``--resume`` it goes on behind what ``--out`` holds.
 """
 
 from __future__ import annotations
@@ -167,13 +167,14 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--resume", action="store_true", help="go on behind what --out holds")
     parser.add_argument("--one", nargs=2, metavar=("NAME", "EFFORT"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
         print(json.dumps(measure(*chosen.one)))
         return
     started = time.perf_counter()
-    found = _kept(chosen.out)
+    found = _kept(chosen.out) if chosen.resume else []
     done = {row["pipeline"] for row in found}
     wanted = [name for name in chosen.names or NAMES if name not in done]
     while wanted and time.perf_counter() - started < chosen.seconds:
