@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from hetero.run.program import Block, Gather, Program, Recv, Send, Slot, Stage, Take
+from hetero.run.liveness import with_frees
+from hetero.run.program import Block, Free, Gather, Program, Recv, Send, Slot, Stage, Take
 from hetero.run.sites import site_of
 
 __all__ = ["Leg", "split"]
@@ -77,11 +78,24 @@ def _leg(program: Program, name: str, site: str, stages: Sequence[Stage], elsewh
         name=name,
         inputs=takes,
         input_readers=tuple(readers[slot] for slot in takes),
-        straight=None,
+        straight=_straight(name, takes, inside, gives),
         stages=inside,
         finish=finish,
     )
     return Leg(site, part, takes, gives)
+
+
+def _straight(
+    name: str, takes: Sequence[Slot], stages: Sequence[Stage], gives: Sequence[Slot]
+) -> Block | None:
+    """The leg as one block, where its stages follow one another on cores of one width: then one thread can run it from
+    end to end, which costs no hand-over between threads."""
+    follow = all(i == 0 or i - 1 in stage.waits_for for i, stage in enumerate(stages))
+    if not follow or len({(stage.lane.processor, stage.cores) for stage in stages}) > 1:
+        return None
+    body = [item for stage in stages for item in stage.block.body if not isinstance(item, Recv | Send | Free)]
+    result = Gather("tuple", tuple(map(Take, gives)))
+    return Block(name, tuple(takes), with_frees(body, takes, frozenset(gives)), result)
 
 
 def _received(block: Block) -> tuple[Slot, ...]:

@@ -145,11 +145,9 @@ class RayExecutor:
                 raise failed from failed.__cause__
             if not isinstance(cause, ray.exceptions.RayError):
                 raise
-            if not isinstance(
-                cause, ray.exceptions.ObjectStoreFullError
-            ):  # there the actors are not to blame
-                for name, found in taken.items():
-                    self._sites[name].suspect(found)
+            full = isinstance(cause, ray.exceptions.ObjectStoreFullError)  # no actor is to blame for that
+            for name, found in taken.items() if not full else ():
+                self._sites[name].suspect(found)
             raise WorkerError(
                 f"the cluster lost a request of {self.program.name!r}: {first_line(cause)}"
             ) from error
@@ -168,7 +166,9 @@ class RayExecutor:
             slots[slot] = ray.put(value) if size >= STORE_NBYTES else value
         silent = []
         for i, leg in enumerate(self._legs):
-            run = actors[leg.site].run.options(num_returns=max(len(leg.gives), 1))
+            run = actors[leg.site].run
+            if len(leg.gives) > 1:
+                run = run.options(num_returns=len(leg.gives))
             refs = run.remote(i, *(slots[slot] for slot in leg.takes))
             if leg.gives:
                 slots.update(zip(leg.gives, refs if len(leg.gives) > 1 else [refs], strict=True))

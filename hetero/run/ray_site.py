@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +17,10 @@ from hetero.device import Device, DeviceInfo
 from hetero.errors import DeviceError, NodeError
 from hetero.registry import open_device
 from hetero.run.cores import Cores, bind_to_cores
+from hetero.run.legs import Leg
 from hetero.run.local import LocalExecutor
 from hetero.run.ray_shipping import Parcel, unpack
+from hetero.run.retry import runs_once
 from hetero.run.sites import local_info
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
@@ -59,6 +64,8 @@ class SiteHost:
         self._legs: dict[int, LocalExecutor] = {}
         self._workshop: Workshop | None = None
         self._cores: Cores | None = None
+        self._cores_free: threading.BoundedSemaphore | None = None
+        self._writing: set[int] = set()
 
     def open(self, parcel: Parcel, cores: int, tracing: bool) -> str:
         """Compile what the legs need, on cores of its own; why it has none, else nothing.
@@ -72,10 +79,18 @@ class SiteHost:
         builds = next(iter(legs.values())).program.builds
         self._workshop = Workshop(stages, builds, machine, _open_local)
         self._workshop.tracing = tracing
+        at_once = _at_once(legs.values(), self._workshop)
+        self._cores_free = threading.BoundedSemaphore(at_once) if at_once else None
         self._legs = {
-            number: LocalExecutor(leg.program, machine, workshop=self._workshop)
+            number: LocalExecutor(
+                leg.program if at_once else replace(leg.program, straight=None),
+                machine,
+                workshop=self._workshop,
+            )
             for number, leg in legs.items()
         }
+        # What runs once for a request must not be tried on arrays that it may not write into.
+        self._writing = {number for number, leg in legs.items() if runs_once(leg.program)}
         if cores and self._cores is None:
             return (
                 f"{cores} cores of its own were not to be had; its threads share the computer's with others"
@@ -85,12 +100,32 @@ class SiteHost:
     def run(self, leg: int, *values: Any) -> Any:
         """One leg of one request: the values that it gives, in the form that Ray wants for their number."""
         try:
-            given = self._legs[leg].run([own_copy(value) for value in values])
+            given = self._run(leg, values)
         except NodeError as error:
             raise NodeFailedError.of(error) from None
         if len(given) == 1:
             return given[0]
         return given or None
+
+    def _run(self, leg: int, values: Sequence[Any]) -> Any:
+        """The leg on arrays as they lie in Ray's object store, read-only and without a copy; on copies from the first
+        time on that a node of it wants to write into one, as it may in a local run."""
+        if leg in self._writing:
+            return self._in_turn(leg, [own_copy(value) for value in values])
+        try:
+            return self._in_turn(leg, values)
+        except NodeError as error:
+            if not _wants_to_write(error):
+                raise
+            self._writing.add(leg)
+            return self._in_turn(leg, [own_copy(value) for value in values])
+
+    def _in_turn(self, leg: int, values: Sequence[Any]) -> Any:
+        """The leg in this thread when its cores are free, where all of this site's run so; else on the site's lanes."""
+        if self._cores_free is None:
+            return self._legs[leg].run(values)
+        with self._cores_free:
+            return self._legs[leg].run(values)
 
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator,unused-ignore]
     def ready(self) -> bool:
@@ -116,6 +151,22 @@ class SiteHost:
     def _opened(self) -> Workshop:
         assert self._workshop is not None, "the actor is opened before it is used"
         return self._workshop
+
+
+def _at_once(legs: Iterable[Leg], workshop: Workshop) -> int:
+    """How many legs may run at once in threads of their own; 0 where they need lanes: tasks of a leg run side by side,
+    or legs hold different numbers of cores."""
+    legs = list(legs)
+    widths = {(stage.lane.processor, stage.cores) for leg in legs for stage in leg.program.stages}
+    if len(widths) != 1 or any(leg.program.straight is None for leg in legs):
+        return 0
+    ((processor, _),) = widths
+    return workshop.threads[processor]
+
+
+def _wants_to_write(error: NodeError) -> bool:
+    """Whether a node failed because it may not write into an array: NumPy, and what is compiled for it, say so."""
+    return isinstance(error.__cause__, ValueError) and "read-only" in str(error.__cause__)
 
 
 def own_copy(value: Any) -> Any:
