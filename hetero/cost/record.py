@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hetero.cost.interpret import interpret
 from hetero.cost.progress import Progress, silent
 from hetero.cost.static_check import check_statically
@@ -85,7 +87,10 @@ def record(graph: Graph, samples: Sequence[tuple[Any, ...]], progress: Progress 
         check_specs(node, specs_of(inputs))
         if isinstance(node.op, MapOp | BranchOp):
             return None
-        return run_reference(references, path, node, inputs)
+        before = [value.copy() if isinstance(value, np.ndarray) else None for value in inputs]
+        outputs = run_reference(references, path, node, inputs)
+        _require_unchanged(path, node, inputs, before)
+        return outputs
 
     outputs = []
     for number, sample in enumerate(bound):
@@ -110,6 +115,24 @@ def record(graph: Graph, samples: Sequence[tuple[Any, ...]], progress: Progress 
         },
         outputs=tuple(outputs),
     )
+
+
+def _require_unchanged(
+    path: str, node: Node, inputs: Sequence[Any], before: Sequence[np.ndarray[Any, Any] | None]
+) -> None:
+    """An array that a node has changed would be another input for whoever takes it next, and in every later run.
+
+    Raises:
+        NodeError: it has changed one; names the input.
+    """
+    for name, value, old in zip(node.op.inputs, inputs, before, strict=True):
+        if old is not None and value.tobytes() != old.tobytes():
+            where = f" (called at {node.location})" if node.location else ""
+            raise NodeError(
+                path,
+                f"changed its input {name!r} in place{where}; other nodes and later runs would be given the changed "
+                f"array: work on {name}.copy()",
+            )
 
 
 def run_reference(references: References, path: str, node: Node, inputs: tuple[Any, ...]) -> Outputs:

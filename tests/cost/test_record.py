@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hetero as ht
 from hetero.cost.record import record
 from hetero.errors import ArgumentError, NodeError, SpecError
 from hetero.graph import Graph, Input, Node, Ref
@@ -139,3 +140,16 @@ def test_inputs_of_other_libraries_become_arrays() -> None:
     recording = record(chain(lambda x: x + 1), [(Foreign(),)])
     assert isinstance(recording.samples[0][0], np.ndarray)
     assert recording.outputs[0].tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_node_that_changes_its_input_in_place_is_named() -> None:
+    """The sample would be another one for the next node, and for every later run."""
+
+    @ht.node
+    def doubled(values: Any) -> Any:
+        values *= 2
+        return values
+
+    graph = ht.pipeline(lambda x: doubled(x)).trace()
+    with pytest.raises(NodeError, match=r"doubled.*changed its input 'values' in place.*values\.copy\(\)"):
+        record(graph, [(np.ones(3),)])
