@@ -40,7 +40,7 @@ class Model:
         """The options of a task."""
         return range(int(self.arrays.first[task]), int(self.arrays.first[task + 1]))
 
-    def weighted(self, options: range | Ints, weights: Ints) -> cp_model.LinearExprT:
+    def weighted(self, options: range | Ints, weights: Ints) -> cp_model.LinearExpr:
         """The sum of the weights of those of the options that are taken."""
         from ortools.sat.python import cp_model
 

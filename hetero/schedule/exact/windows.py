@@ -85,7 +85,8 @@ def keep_within(model: Model, within: Windows, horizon: int) -> None:
         cp.add(start + model.weighted(fitting, length + tail) <= model.makespan)
         # The row implies what follows, but from that alone CP-SAT has raised bounds tick by tick.
         cp.add(end <= model.makespan)
-        for option, rest in zip(fitting.tolist(), (length + tail).tolist(), strict=True):
+        for option in fitting.tolist():
+            rest = int(within.length[option] + within.tail[option])
             cp.add(start + rest <= model.makespan).only_enforce_if(model.taken[option])
         if len(set(head.tolist())) > 1:
             cp.add(start >= model.weighted(fitting, head))
