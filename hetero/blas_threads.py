@@ -6,7 +6,7 @@ given to models: forty calls of a sentence encoder took 126 ms where one product
 without its threads. So functions that a plan runs have the one thread that the plan counts on.
 
 The setting is one for the whole process, of NumPy and SciPy as of everything else that calls BLAS in it; it is put
-back when the last holder lets go. See docs/adr/0010.
+back when the last holder lets go. See docs/adr/0009.
 """
 
 from __future__ import annotations

@@ -152,6 +152,21 @@ def _circuit() -> Sample:
     return Sample(op, ((np.array([0.3, 1.2]),), (np.array([[0.1, 0.2], [2.0, -1.0], [0.7, 0.0]]),)))
 
 
+def _clifford_circuit() -> Sample:
+    """Three qubits without an angle, so that methods for Clifford circuits have something to run."""
+    from qiskit import QuantumCircuit
+
+    from hetero.ops.circuit import CircuitOp
+
+    circuit = QuantumCircuit(3, name="clifford")
+    circuit.h(0)
+    circuit.s(0)
+    circuit.cx(0, 1)
+    circuit.cz(1, 2)
+    op = CircuitOp.from_circuit(circuit, observables=["IXY", "ZZI"])
+    return Sample(op, ((),))
+
+
 def heavy(kind: str) -> Sample | None:
     """An op that keeps one core busy for tens of milliseconds; None for kinds that have no threads to divide."""
     if not samples(kind):
@@ -225,6 +240,6 @@ _KINDS: dict[str, tuple[tuple[str, ...], tuple[Callable[[], Sample], ...]]] = {
     "function": ((), (_function,)),
     "onnx": (("onnx", "onnxruntime"), (_convolution, _attention, _lookup)),
     "torch": (("torch",), (_torch_module,)),
-    "circuit": (("qiskit",), (_circuit,)),
+    "circuit": (("qiskit",), (_circuit, _clifford_circuit)),
 }
 """Kind of op -> packages that the op itself needs, and its samples."""
