@@ -91,13 +91,15 @@ def _choices_to_repair(arrays: Arrays, limits: Limits) -> Iterator[Ints]:
 def _stretches(arrays: Arrays) -> Ints | None:
     """The tasks in HEFT's order, dealt out to the fastest processors one after the other; None where links are missing.
 
-    Each processor takes its part of all bytes. A task goes on to the next where it has no option on the one at hand.
+    Each processor takes its part of all bytes; one without options takes none. A task goes on to the next where it has
+    no option on the one at hand.
     """
     if not np.isfinite(arrays.latency).all():
         return None
     fastest = _fastest(arrays)
-    mean = np.array([arrays.seconds[arrays.processor == p].mean() for p in range(arrays.processors)])
-    places = np.argsort(mean, kind="stable")
+    in_use = np.unique(arrays.processor)
+    mean = np.array([arrays.seconds[arrays.processor == p].mean() for p in in_use.tolist()])
+    places = in_use[np.argsort(mean, kind="stable")]
     needed = _needed(arrays)
     capacity = np.minimum(arrays.memory_capacity, needed.sum())[places]
     # The first processors that hold it all between them, each a little less than full: repair needs some slack.

@@ -66,6 +66,19 @@ def test_what_is_repaired_is_a_schedule(problem: Problem) -> None:
             assert violations(problem, schedule_of(problem, arrays, draft)) == ()
 
 
+def test_repair_passes_over_processors_that_run_nothing() -> None:
+    """A processor on which no task has a usable option gets no share, and no warning comes of its missing mean."""
+    processors = (Processor("p", memory_bytes=5.0), Processor("idle"), Processor("q", memory_bytes=5.0))
+    both = (Option("p", 1.0, memory_bytes=4.0), Option("q", 2.0, memory_bytes=4.0))
+    links = tuple(Link(a, b, 0.0, 1.0) for a in ("p", "idle", "q") for b in ("p", "idle", "q") if a != b)
+    problem = Problem(processors, (Task("a", both), Task("b", both)), links=links)
+    arrays = arrays_of(problem)
+    assert memory_binds(arrays)
+    drafts = repaired(arrays, NONE)
+    assert drafts
+    assert drafts[0].makespan_s == 2.0
+
+
 @pytest.mark.parametrize("share", [False, True])
 def test_repair_fills_memory_to_the_last_percents(share: bool) -> None:
     """With 0.4% of memory to spare, HEFT mostly runs into the wall, and repair never does."""
