@@ -332,7 +332,6 @@ def test_ctrl_c_interrupts_the_caller_and_nobody_else():
     """KeyboardInterrupt comes out of the call; the session and its other requests go on."""
     done = run_program(
         """
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 other = session.submit((1,))
 threading.Timer(0.2, signal.raise_signal, (signal.SIGINT,)).start()
 try:
