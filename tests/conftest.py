@@ -16,9 +16,8 @@ from hypothesis import settings
 settings.register_profile("hetero", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("hetero")
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # in a shell's background job: tests of Ctrl-C would wait for ever
+# A shell's background jobs start with Ctrl-C ignored, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent))  # under importlib's import mode nothing else finds `needs`
