@@ -15,6 +15,7 @@ from hetero.commands import devices
 from hetero.commands.tables import print_table
 from hetero.cost.difference import relative_l2
 from hetero.errors import InfeasibleError
+from hetero.explain import chosen_option, times_the_chosen
 from hetero.plans import CONTROL
 from hetero.progress_bar import progress_bar
 from hetero.report.figures import dollars_seen, error_text, joules_seen
@@ -24,7 +25,7 @@ from hetero.show import seconds
 from hetero.uniform import habitual_precision, uniform
 
 if TYPE_CHECKING:
-    from hetero.plans import Considered, Plan
+    from hetero.plans import Plan
 
 __all__ = ["run_demo"]
 
@@ -137,26 +138,22 @@ def _reached(plan: Plan) -> Iterator[tuple[str, str, str]]:
 
 
 def _next_best(plan: Plan, path: str) -> str:
-    """The fastest option of another device or precision, as a multiple of the chosen one."""
-    own = _chosen(plan, path)
-    if own is None or own.estimate is None or own.estimate.seconds <= 0 or own.choice.device == CONTROL:
+    """The cheapest option of another device or precision, as a multiple of the chosen one."""
+    choice = plan.choices[path]
+    if choice.device == CONTROL:
         return ""
-    kind = (own.choice.device, own.choice.variant.precision)
+    kind = (choice.device, choice.variant.precision)
     others = [
-        (one.estimate.seconds / own.estimate.seconds, one.choice)
+        (ratio, one.choice)
         for one in plan.options[path]
         if one.usable
-        and one.estimate is not None
         and (one.choice.device, one.choice.variant.precision) != kind
+        and (ratio := times_the_chosen(plan, path, one)) is not None
     ]
     if not others:
         return ""
-    ratio, choice = min(others, key=lambda one: one[0])
-    return f"{ratio:.2f} times as long on {choice.device} {choice.variant.precision}"
-
-
-def _chosen(plan: Plan, path: str) -> Considered | None:
-    return next((one for one in plan.options.get(path, ()) if one.choice == plan.choices[path]), None)
+    ratio, other = min(others, key=lambda one: one[0])
+    return f"{ratio:.2f} times as long on {other.device} {other.variant.precision}"
 
 
 def _plans(plan: Plan) -> Iterator[tuple[str, Plan]]:
@@ -188,7 +185,7 @@ def _see(name: str, plan: Plan, call: Sequence[Any], reference: Any) -> Seen:
 def _print_predicted(plan: Plan, measured: Measured) -> None:
     rows = []
     for path, indent, name in _reached(plan):
-        option = _chosen(plan, path)
+        option = chosen_option(plan, path)
         predicted_s = option.estimate.seconds if option is not None and option.estimate is not None else None
         took_s = measured.nodes.get(path)
         rows.append((indent + name, _time(predicted_s), _time(took_s), _ratio(predicted_s, took_s)))

@@ -10,7 +10,7 @@ from hetero.constraint_costs import HEADERS, rows_of
 from hetero.plans import CONTROL, Considered, Plan
 from hetero.schedule.critical import Step, critical_path
 
-__all__ = ["explain", "path_text"]
+__all__ = ["chosen_option", "explain", "path_text", "times_the_chosen"]
 
 _LOSERS = 3
 _REASON = 100
@@ -67,7 +67,7 @@ def _nodes(plan: Plan) -> str:
     rows = []
     for path, node in plan.graph.walk():
         choice = plan.choices[path]
-        option = _chosen(plan, path)
+        option = chosen_option(plan, path)
         estimate = option.estimate if option else None
         measured = stats.get(path)
         depth = path.count("/") - node.name.count("/")
@@ -84,7 +84,8 @@ def _nodes(plan: Plan) -> str:
     return show.text_table(["node", "device", "variant", "predicted", "measured", "lost"], rows)
 
 
-def _chosen(plan: Plan, path: str) -> Considered | None:
+def chosen_option(plan: Plan, path: str) -> Considered | None:
+    """The option that the plan takes for a node; None where it was not among those considered."""
     return next((o for o in plan.options.get(path, ()) if o.choice == plan.choices[path]), None)
 
 
@@ -96,17 +97,36 @@ def _measured(plan: Plan, path: str, stats: object | None) -> str:
     return show.seconds(stats.p50_s * per_request)  # type: ignore[attr-defined]
 
 
+def times_the_chosen(plan: Plan, path: str, option: Considered) -> float | None:
+    """How many times the cost of the chosen option a measured one has: its seconds, or, in a map of several lanes, its
+    core-seconds, since a lane that takes all cores leaves none to the others. None where nothing can be said."""
+    chosen = chosen_option(plan, path)
+    if chosen is None or chosen.estimate is None or option.estimate is None or chosen.estimate.seconds <= 0:
+        return None
+    factor = option.estimate.seconds / chosen.estimate.seconds
+    if _in_lanes(plan, path):
+        factor *= option.choice.variant.threads / chosen.choice.variant.threads
+    return factor
+
+
+def _in_lanes(plan: Plan, path: str) -> bool:
+    """Whether a map around the node runs several items at once."""
+    outer = [other for other in plan.choices if path.startswith(f"{other}/")]
+    return any(int(plan.choices[other].variant.settings.get("lanes", 1)) > 1 for other in outer)
+
+
 def _losers(plan: Plan, path: str) -> Iterator[str]:
     """The measured options that were not taken, the nearest first, each with its factor."""
-    chosen = _chosen(plan, path)
-    if chosen is None or chosen.estimate is None:
-        return
-    own = chosen.estimate.seconds
-    others = [o for o in plan.options[path] if o.usable and o is not chosen and o.estimate is not None]
-    others.sort(key=lambda o: o.estimate.seconds if o.estimate else 0.0)
-    for option in others[:_LOSERS]:
-        assert option.estimate is not None
-        factor = option.estimate.seconds / own if own > 0 else 1.0
+    chosen = chosen_option(plan, path)
+    others = [
+        (factor, option)
+        for option in plan.options.get(path, ())
+        if option.usable
+        and option is not chosen
+        and (factor := times_the_chosen(plan, path, option)) is not None
+    ]
+    others.sort(key=lambda one: one[0])
+    for factor, option in others[:_LOSERS]:
         name = "" if option.choice.device == CONTROL else f"{option.choice.device} "
         yield f"{name}{option.choice.variant} {factor:.2f}x"
     if len(others) > _LOSERS:
