@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from hetero.errors import ProblemError
+from hetero.schedule.clock import now
 from hetero.schedule.effort import Effort
 
 __all__ = ["SECONDS_PER_STEP", "Budget"]
@@ -21,7 +21,7 @@ class Budget:
     seconds: float
     steps: int | None
     seed: int
-    began: float = field(default_factory=time.perf_counter)
+    began: float = field(default_factory=now)
 
     def __post_init__(self) -> None:
         if not self.seconds >= 0:
@@ -34,7 +34,7 @@ class Budget:
         """Seconds of the clock, or deterministic seconds, still to be used."""
         if self.steps is not None:
             return self.steps * SECONDS_PER_STEP
-        return max(0.0, self.seconds - (time.perf_counter() - self.began))
+        return max(0.0, self.seconds - (now() - self.began))
 
     def part(self, share: float) -> Budget:
         """A budget of its own, of a part of what is left."""

@@ -9,10 +9,10 @@ formulation of the problems of integrated system identification and system optim
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import dataclass, replace
 
 from hetero.errors import InfeasibleError, ProblemError, UnknownNameError
+from hetero.schedule.clock import now
 from hetero.schedule.measures import chosen_options, period_s, total
 from hetero.schedule.problem import Limits, Problem
 from hetero.schedule.schedule import OBJECTIVES, Objective, Schedule
@@ -96,7 +96,7 @@ class _Walk:
         ):  # a solve is worth waiting for: fewer of them, each with more time
             few = min(max_points, int(budget_seconds / (2 * SOLVE_S)))
         self._limits, self._max_points, self._seed = limits, max(2, few), seed
-        self._deadline = time.perf_counter() + budget_seconds
+        self._deadline = now() + budget_seconds
         self._solves_left = 2 * self._max_points + 1
 
     def points(self) -> tuple[list[Point], bool]:
@@ -127,7 +127,7 @@ class _Walk:
 
     def _within(self, value: float) -> Point | None:
         """The best in the first objective under a limit on the second; None where time was too short to find any."""
-        if time.perf_counter() >= self._deadline:
+        if now() >= self._deadline:
             return None
         limits = self._limited(self._second, value)
         try:
@@ -157,7 +157,7 @@ class _Walk:
         )
 
     def _solve(self, objective: Objective, limits: Limits) -> Schedule:
-        share = max(0.0, self._deadline - time.perf_counter()) / max(1, self._solves_left)
+        share = max(0.0, self._deadline - now()) / max(1, self._solves_left)
         self._solves_left -= 1
         return solve(self._problem, objective=objective, limits=limits, budget_seconds=share, seed=self._seed)
 

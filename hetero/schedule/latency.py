@@ -8,13 +8,14 @@ of fewer, so that it can never end worse.
 from __future__ import annotations
 
 import math
-import time
+import sys
 from dataclasses import replace
 
 from hetero.errors import InfeasibleError
 from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import quick_bound
 from hetero.schedule.budget import Budget
+from hetero.schedule.clock import now
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Effort, Outcome
 from hetero.schedule.infeasible import explain, missing_bytes
@@ -35,8 +36,15 @@ TURNS = ((0.05, 0.15), (0.5, 1.0))
 """Shares of the time that is left for local search, then CP-SAT: a short turn each, which is enough for
 most problems, then a long one."""
 
+KERNEL = "hetero.schedule.tabu_kernel"
+LOADING_S = 0.4
+"""What loading Numba and the compiled search takes at a process's first use."""
+
 TRADEOFF_UP_TO_SIZE = 20_000
 """Options and edges up to which the linear program of chains and load together takes well under a second."""
+
+FITTED_OPTIONS_PER_SECOND = 15_000
+"""For the load bound with fitted weights, half of what it does: its linear programs do not look at the clock."""
 
 SMALL_NODES = 40_000
 NODES_PER_SECOND = 500_000
@@ -99,11 +107,12 @@ class _Solve:
             self._small(int(self._budget.left * NODES_PER_SECOND))
         turns: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
         if self._arrays.tasks >= SEARCH_FROM_TASKS:
-            self._raise_bound(load_bound(self._arrays))
+            if self._arrays.options <= self._budget.left * FITTED_OPTIONS_PER_SECOND:
+                self._raise_bound(load_bound(self._arrays))
             turns = TURNS if _model_size(self._arrays) <= EXACT_UP_TO_SIZE else ((1.0, 0.0),)
         for search_share, exact_share in turns:
             if search_share > 0 and not self._done:
-                self._search(time.perf_counter() + search_share * self._budget.left)
+                self._search(now() + search_share * self._budget.left)
             if not self._done and (exact_share > 0 or not self._valid):
                 self._exact(self._budget.effort(exact_share))
 
@@ -172,10 +181,10 @@ class _Solve:
             self._best = draft
 
     def _search(self, deadline: float) -> None:
+        if self._best is None or (KERNEL not in sys.modules and self._budget.left < LOADING_S):
+            return
         from hetero.schedule.search import Search
 
-        if self._best is None:
-            return
         search = Search.of(self._arrays, self._limits, self._best, self._budget.seed)
         if search is not None:
             search.until(deadline, self._bound)

@@ -7,19 +7,15 @@ lanes, and `Search.of` returns None for such a problem.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats, Ints
+from hetero.schedule.clock import now, off_the_clock
 from hetero.schedule.draft import Draft
 from hetero.schedule.problem import Limits
 from hetero.schedule.tabu_kernel import NOWHERE, Graph, State, search
 
 __all__ = ["Search", "lanes"]
-
-PROBE = 20
-"""Iterations before the speed of a search is known."""
 
 
 def lanes(arrays: Arrays) -> Ints | None:
@@ -65,12 +61,14 @@ class Search:
         return int(search(self._graph, self._state, iterations, target_s * (1 + 1e-12), self._patience))
 
     def until(self, deadline: float, target_s: float) -> None:
-        """Search until `time.perf_counter()` reaches `deadline` or a schedule of `target_s` is found."""
-        chunk = PROBE
-        while (now := time.perf_counter()) < deadline and self.makespan_s > target_s * (1 + 1e-12):
+        """Search until `clock.now()` reaches `deadline` or a schedule of `target_s` is found."""
+        with off_the_clock():
+            self.iterate(0, target_s)  # loads the kernel, or compiles it
+        chunk = 1  # of thousands of tasks, a single iteration takes tens of milliseconds
+        while (began := now()) < deadline and self.makespan_s > target_s * (1 + 1e-12):
             self.iterate(chunk, target_s)
-            took = max(1e-6, time.perf_counter() - now)
-            chunk = max(1, int(chunk * min(0.1, max(0.001, deadline - now - took)) / took))
+            took = max(1e-6, now() - began)
+            chunk = max(1, int(chunk * min(0.1, max(0.001, deadline - began - took)) / took))
 
 
 def _graph(arrays: Arrays, limits: Limits, counts: Ints) -> Graph:

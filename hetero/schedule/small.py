@@ -13,6 +13,7 @@ import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats
 from hetero.schedule.bounds import tails
+from hetero.schedule.clock import off_the_clock
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Outcome
 from hetero.schedule.load_bounds import even_weights
@@ -93,9 +94,10 @@ def shortest_small(
     else:
         longest = horizon_s if limits.seconds is None else min(horizon_s, limits.seconds)
         known = _just_above(longest, graph.step_s)
-    option, start, best_s, complete = branch_and_bound(
-        graph, prices, known, bound_s * (1 + 1e-12), most_nodes
-    )
+    with off_the_clock():
+        option, start, best_s, complete = branch_and_bound(
+            graph, prices, known, bound_s * (1 + 1e-12), most_nodes
+        )
     draft = Draft.of(arrays, option, start, "branch-and-bound") if len(option) else None
     if not complete:
         return Outcome(draft, bound_s)

@@ -32,7 +32,8 @@ def solve(
 ) -> Schedule:
     """The best schedule found for the objective, within the problem's limits and those given here.
 
-    `budget_seconds` bounds the wall clock; `steps` bounds the work instead, so that the same steps and
+    `budget_seconds` bounds the wall clock, but for the compilation of the search at its first use on a
+    machine (`hetero.schedule.clock`); `steps` bounds the work instead, so that the same steps and
     seed give the same schedule. Whatever is left of either, solving ends when the optimum is proven.
 
     Raises `InfeasibleError` where nothing fits, naming the limit that binds and by how much.
