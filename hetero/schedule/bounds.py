@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats
 
-__all__ = ["critical_path", "heads", "load", "quick_bound", "tails"]
+__all__ = ["Ends", "critical_path", "heads", "load", "quick_bound", "tails"]
 
 SAFETY = 1 - 1e-13  # far more than a sum of floats can be off, far less than anyone can see
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ends:
+    """The heads and tails of all options: of thousands of tasks they take long enough to be computed only once."""
+
+    head: Floats
+    tail: Floats
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> Ends:
+        return cls(heads(arrays), tails(arrays))
 
 
 def heads(arrays: Arrays) -> Floats:
@@ -45,11 +59,12 @@ def tails(arrays: Arrays) -> Floats:
     return tail
 
 
-def critical_path(arrays: Arrays) -> float:
+def critical_path(arrays: Arrays, ends: Ends | None = None) -> float:
     """No schedule is shorter than the longest chain, transfers included."""
     if arrays.tasks == 0:
         return 0.0
-    through = heads(arrays) + arrays.seconds + tails(arrays)
+    ends = Ends.of(arrays) if ends is None else ends
+    through = ends.head + arrays.seconds + ends.tail
     return float(np.minimum.reduceat(through, arrays.first[:-1]).max()) * SAFETY
 
 
@@ -61,9 +76,9 @@ def load(arrays: Arrays) -> float:
     return float(work.sum() / arrays.capacity.sum()) * SAFETY
 
 
-def quick_bound(arrays: Arrays) -> float:
+def quick_bound(arrays: Arrays, ends: Ends | None = None) -> float:
     """The best of the bounds that take no time to compute."""
-    return max(critical_path(arrays), load(arrays))
+    return max(critical_path(arrays, ends), load(arrays))
 
 
 def _delay(arrays: Arrays, edge: int, sources: slice, targets: slice) -> Floats:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from hetero.errors import InfeasibleError
 from hetero.schedule.arrays import Arrays
-from hetero.schedule.bounds import quick_bound
+from hetero.schedule.bounds import Ends, quick_bound
 from hetero.schedule.budget import Budget
 from hetero.schedule.clock import now
 from hetero.schedule.draft import Draft
@@ -80,12 +80,13 @@ class _Solve:
 
     def __init__(self, problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> None:
         self._problem, self._arrays, self._limits, self._budget = problem, arrays, limits, budget
-        self._bound = quick_bound(arrays)
+        self._ends = Ends.of(arrays)
+        self._bound = quick_bound(arrays, self._ends)
         if math.isinf(self._bound) or missing_bytes(arrays, limits) > 0:
             raise InfeasibleError(explain(problem, arrays, limits))
         self._best: Draft | None = starting_draft(arrays, limits, quick=budget.left == 0)
         self._impossible = False
-        self._raise_bound(load_bound(arrays, fit=False))
+        self._raise_bound(load_bound(arrays, self._ends, fit=False))
 
     def run(self) -> tuple[Draft, float]:
         if self._best is None and self._arrays.tasks >= SEARCH_FROM_TASKS:
@@ -108,7 +109,7 @@ class _Solve:
         turns: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
         if self._arrays.tasks >= SEARCH_FROM_TASKS:
             if self._arrays.options <= self._budget.left * FITTED_OPTIONS_PER_SECOND:
-                self._raise_bound(load_bound(self._arrays))
+                self._raise_bound(load_bound(self._arrays, self._ends))
             turns = TURNS if _model_size(self._arrays) <= EXACT_UP_TO_SIZE else ((1.0, 0.0),)
         for search_share, exact_share in turns:
             if search_share > 0 and not self._done:
@@ -125,7 +126,7 @@ class _Solve:
         if steps > 0 and not self._done:
             self._small(steps * NODES_PER_STEP)
         if steps > 0 and not self._done and self._arrays.tasks >= SEARCH_FROM_TASKS:
-            self._raise_bound(load_bound(self._arrays))
+            self._raise_bound(load_bound(self._arrays, self._ends))
         while steps > 0 and not self._done:
             for method in (self._search_steps, self._exact_steps):
                 turn = min(steps, size)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hetero.schedule.arrays import Arrays, Floats
-from hetero.schedule.bounds import SAFETY, heads, tails
+from hetero.schedule.bounds import SAFETY, Ends
 
 __all__ = ["even_weights", "load_bound", "lp_weights"]
 
@@ -26,15 +26,16 @@ ROUNDS = 3
 """How often the weights are fitted to the set of tasks that binds, and the set to the weights."""
 
 
-def load_bound(arrays: Arrays, *, fit: bool = True) -> float:
+def load_bound(arrays: Arrays, ends: Ends | None = None, *, fit: bool = True) -> float:
     """The best bound found by fitting weights and sets of tasks to each other.
 
     Without `fit` every core counts the same: needs no solver, and is as good where processors are equal.
     """
     if arrays.tasks == 0:
         return 0.0
-    head = np.minimum.reduceat(heads(arrays), arrays.first[:-1])
-    tail = np.minimum.reduceat(tails(arrays), arrays.first[:-1])
+    ends = Ends.of(arrays) if ends is None else ends
+    head = np.minimum.reduceat(ends.head, arrays.first[:-1])
+    tail = np.minimum.reduceat(ends.tail, arrays.first[:-1])
     best = 0.0
     everything = np.ones(arrays.tasks, dtype=bool)
     bound, binding = _heads_and_tails(_least_work(arrays, even_weights(arrays)), head, tail)
