@@ -40,6 +40,11 @@ KERNEL = "hetero.schedule.tabu_kernel"
 LOADING_S = 0.4
 """What loading Numba and the compiled search takes at a process's first use."""
 
+SOLVER = "ortools"
+SOLVER_LOADING_S = 0.2
+OVERRUN_S = 0.15
+"""Of the 0.2 s that a budget may be overrun: CP-SAT often proves in this time what would else stay open."""
+
 TRADEOFF_UP_TO_SIZE = 20_000
 """Options and edges up to which the linear program of chains and load together takes well under a second."""
 
@@ -53,6 +58,9 @@ NODES_PER_STEP = 500
 
 EXACT_UP_TO_SIZE = 6000
 """Beyond so many transfer constraints CP-SAT is still presolving when the budget ends."""
+
+BUILT_SIZE_PER_SECOND = 7000
+"""Transfer constraints and options that are written down for CP-SAT in a second, somewhat less than it does."""
 
 PACKING_SHARE = 0.3
 """Of the time, for a first schedule where list scheduling and repair find none."""
@@ -114,8 +122,16 @@ class _Solve:
         for search_share, exact_share in turns:
             if search_share > 0 and not self._done:
                 self._search(now() + search_share * self._budget.left)
-            if not self._done and (exact_share > 0 or not self._valid):
+            if not self._done and (not self._valid or (exact_share > 0 and self._time_for_exact)):
                 self._exact(self._budget.effort(exact_share))
+
+    @property
+    def _time_for_exact(self) -> bool:
+        """Whether there is time to load OR-Tools and build the model, neither of which looks at the clock."""
+        if self._arrays.tasks < SEARCH_FROM_TASKS:
+            return True
+        loading_s = 0.0 if SOLVER in sys.modules else SOLVER_LOADING_S
+        return self._budget.left + OVERRUN_S > loading_s + _model_size(self._arrays) / BUILT_SIZE_PER_SECOND
 
     def _in_steps(self, steps: int) -> None:
         size = FIRST_ROUND_STEPS
