@@ -205,3 +205,22 @@ def test_the_dense_list_schedule_is_valid() -> None:
     )
     makespan = found.makespan_s
     assert violations(problem, Schedule("latency", placements, makespan, makespan, 0.0, False, "dense")) == ()
+
+
+def test_no_model_is_built_that_the_budget_has_no_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building a model does not look at the clock, so with 50 ms a large one is not begun."""
+    called: list[object] = []
+    monkeypatch.setattr("hetero.schedule.latency._Solve._exact", lambda solve, effort: called.append(effort))
+    names = [f"p{number}" for number in range(4)]
+    tasks = tuple(
+        Task(f"t{t}", tuple(Option(name, 1.0 + (7 * t + 3 * p) % 5) for p, name in enumerate(names)))
+        for t in range(150)
+    )
+    edges = tuple(Edge(f"t{t - step}", f"t{t}", 1.0) for t in range(9, 150) for step in (3, 5, 9))
+    links = tuple(Link(a, b, 0.1, 1.0) for a in names for b in names if a != b)
+    problem = Problem(tuple(map(Processor, names)), tasks, edges, links)
+    schedule = solve(problem, budget_seconds=0.05)
+    assert not schedule.proven_optimal
+    assert not called
+    solve(problem, budget_seconds=0.0, steps=60)
+    assert called
