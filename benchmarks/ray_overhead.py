@@ -3,7 +3,8 @@
 A plan of three stages on three nodes of a cluster, the same three actors written by hand, and a Ray Serve composition
 of them. Each stage is a small matrix product; arrays of 80 KB and of 8 MB go from stage to stage. All have one actor a
 stage, and the nodes share this machine's cores. They take turns in short blocks, and the best block of each counts, so
-that a busy moment hits none of them alone.
+that a busy moment hits none of them alone. The replicas of Serve are not pinned to the nodes that the other two use:
+Serve places them itself, so some of its hops may stay on one node.
 """
 
 from __future__ import annotations
