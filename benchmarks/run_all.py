@@ -39,6 +39,9 @@ def commands(folder: Path) -> list[list[str]]:
         ["quantum_batches.py", "--csv", str(folder / "quantum_batches.csv")],
         ["quantum_queue.py", "--limit", "10", "--csv", str(folder / "quantum_queue.csv")],
         ["quantum_choice.py", "--csv", str(folder / "quantum_choice.csv")],
+        ["ray_overhead.py", "--csv", str(folder / "ray_overhead.csv")],
+        ["ray_scale.py", "--csv", str(folder / "ray_scale.csv")],
+        ["ray_sweep.py", "--csv", str(folder / "ray_sweep.csv")],
     ]
     if os.environ.get("HETERO_SCHEDULES"):
         found.append(["schedule_known.py", "--csv", str(folder / "schedule_known.csv")])
