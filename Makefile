@@ -19,6 +19,7 @@ venv: $(READY) ## the environment in .venv, with the exact versions of constrain
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m hetero.schedule.warm
 	@touch $@
 
 demo: $(READY) ## set up, plan and run the demo pipeline, and write its report
