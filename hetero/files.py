@@ -14,11 +14,17 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
     The new bytes are on the disk before the name changes hands: the temporary file is in the same folder, since
     a rename is atomic within one file system only.
+
+    Raises:
+        OSError: it cannot be written; names ``path``.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     # Not `tempfile`, whose files nobody else may read: the file gets the permissions that any new one gets.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:  # its file is the temporary one, which nobody knows
+        raise type(error)(error.errno, error.strerror, str(target)) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

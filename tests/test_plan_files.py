@@ -83,6 +83,13 @@ def test_a_loaded_plan_saves_as_the_same_file(saved: Path, tmp_path: Path) -> No
     assert (tmp_path / "again.json").read_bytes() == saved.read_bytes()
 
 
+def test_a_folder_that_is_not_there_is_named_as_it_was_given(plan: Plan, tmp_path: Path) -> None:
+    """Not the temporary file that would have been in it."""
+    with pytest.raises(FileNotFoundError) as caught:
+        plan.save(tmp_path / "nowhere" / "p.json")
+    assert caught.value.filename == str(tmp_path / "nowhere" / "p.json")
+
+
 def test_a_plan_has_no_code_and_no_samples_in_it(saved: Path) -> None:
     """It is JSON that a person can read; neither values nor functions are in it."""
     data = json.loads(saved.read_text())

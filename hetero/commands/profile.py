@@ -48,6 +48,8 @@ def command(
         raise ArgumentError("profile: name a pipeline, or one of --list, --export, --import, --prune")
     if older_than is not None and not prune:
         raise ArgumentError("--older-than DAYS goes with --prune")
+    if older_than is not None and not older_than >= 0:
+        raise ArgumentError(f"--older-than {older_than:g}: expected a number of days >= 0")
     with ProfileStore() as store:
         if take is not None:
             typer.echo(f"{store.import_(take)} measurements taken over from {take}", err=True)

@@ -165,7 +165,7 @@ class ProfileStore:
         the newer one stays. The number of entries taken.
 
         Raises:
-            StoreError: the file is not an export of profiles, or the store cannot be written.
+            StoreError: the file cannot be read or is not an export of profiles, or the store cannot be written.
         """
         try:
             data = json.loads(Path(path).read_text("utf-8"))
@@ -173,7 +173,9 @@ class ProfileStore:
                 Row(ProfileKey(**e["key"]), Measurement.from_dict(e["measurement"]), About(**e["about"]))
                 for e in data["profiles"]
             ]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path}: not an export of profiles: {type(error).__name__}: {error}") from error
         with self._lock:
             taken = [row for row in rows if self._newer(row)]

@@ -138,7 +138,9 @@ def decide(
         notes=(
             *_notes(graph, everything, evidence, store, failures, request),
             *(
-                [f"measured once more, since it could have changed the plan: {'; '.join(again)}"]
+                [
+                    f"measured once more, since it could have changed the plan: {'; '.join(dict.fromkeys(again))}"
+                ]
                 if again
                 else ()
             ),

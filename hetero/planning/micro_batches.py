@@ -55,7 +55,8 @@ def with_micro_batches(plan: Plan, batch: MicroBatch, nodes: Sequence[str] | Non
             taken[path] = batch
     if not nodes:
         notes.append(
-            "no node can be run for several requests at once: none has a model with a free first axis"
+            "no node can be run for several requests at once: none is a model with a free first axis outside "
+            "of maps and branches, whose nodes run for their items"
         )
     return replace(plan, micro_batches=taken, notes=(*plan.notes, *notes), _open=type(plan._open)())
 

@@ -115,7 +115,7 @@ class Request:
         with self._lock:
             engine, flight = self._engine, self._flight
         if engine is None or flight is None:
-            where = "the request waited for its plan to be repaired"
+            where = "the request waited for its plan to be opened or repaired"
         else:
             at_work = engine.executor.inside(flight)
             where = " and ".join(map(str, at_work)) or "the request was waiting for its turn"
