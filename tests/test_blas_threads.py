@@ -9,6 +9,7 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 import hetero as ht
+from hetero import blas_threads
 from hetero.backends.python import PythonDevice, probe
 from hetero.blas_threads import hold
 from hetero.machine import Processor
@@ -16,7 +17,10 @@ from hetero.ops.function import FunctionOp
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of a process in which nobody holds BLAS yet, whatever plans other tests have left open."""
+    monkeypatch.setattr(blas_threads, "_holders", 0)
+    monkeypatch.setattr(blas_threads, "_limited", None)
     np.ones((4, 4)) @ np.ones((4, 4))
     with ThreadpoolController().limit(limits=2, user_api="blas"):
         yield
