@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -114,7 +115,10 @@ def test_a_node_that_was_added_is_used_after_planning_again_and_may_be_lost_agai
         cluster.remove_node(extra, allow_graceful=False)
         found += list(results)
         assert [value for value, _ in found] == [2 * i + 1 for i in range(300)]
-        assert extra.node_id not in {node for _, node in found[-20:]}
+        # Processes of a node that is killed answer on for a moment.
+        ends = time.monotonic() + 60
+        while extra.node_id in {node for _, node in after.stream(range(20))}:
+            assert time.monotonic() < ends
 
 
 def test_a_node_without_an_extra_is_named(seen):
