@@ -16,8 +16,7 @@ from hetero.cost.estimate import Estimate
 from hetero.device import DeviceInfo
 from hetero.errors import InfeasibleError
 from hetero.limits import Limits
-from hetero.planning.contention import Contention
-from hetero.planning.control import Setting, apart_of, better_for
+from hetero.planning.control import Setting
 from hetero.planning.selection import PYTHON, words
 from hetero.planning.settle import settle
 from hetero.plans import CONTROL, Considered, Plan
@@ -113,14 +112,7 @@ def _solved(plan: Plan, asked: _Asked, budget_s: float) -> Alternative:
     machine = replace(plan.machine, devices=devices)
     any_error = asked.limits is not None and math.isinf(asked.limits.effective_error)
     assert plan.evidence is not None, "plans without evidence have no alternatives"
-    setting = Setting(
-        _options(plan, asked.lost, any_error=any_error),
-        plan.evidence,
-        Contention(plan.speeds.cores),
-        better_for(plan.objective),
-        beside=plan.speeds.beside,
-        apart=apart_of(machine),
-    )
+    setting = Setting.of(plan, plan.evidence, machine, _options(plan, asked.lost, any_error=any_error))
     try:
         found = settle(plan.graph, machine, request, setting, None, budget_s)
     except InfeasibleError as error:

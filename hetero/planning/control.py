@@ -19,7 +19,7 @@ from hetero.machine import Machine
 from hetero.ops.map import MapOp
 from hetero.planning.contention import Contention
 from hetero.planning.evidence import Evidence
-from hetero.plans import CONTROL, Choice, Considered
+from hetero.plans import CONTROL, Choice, Considered, Plan
 from hetero.rewrite.batch import batch_of
 
 __all__ = ["Inside", "Setting", "apart_of", "better_for", "body", "control_options", "shapes"]
@@ -107,6 +107,23 @@ class Setting:
     """Path, choice and lanes to the measured speed of each lane relative to one alone."""
     apart: frozenset[str] = frozenset()
     """The devices in worker processes, which leave the interpreter lock of this one alone."""
+
+    @classmethod
+    def of(
+        cls, plan: Plan, evidence: Evidence, machine: Machine, options: Mapping[str, tuple[Considered, ...]]
+    ) -> Setting:
+        """What a plan was decided by, with other options or on what is left of its machine: nothing is measured anew.
+
+        ``evidence`` is the plan's own, which whoever asks has made sure of.
+        """
+        return cls(
+            options,
+            evidence,
+            Contention(plan.speeds.cores),
+            better_for(plan.objective),
+            beside=plan.speeds.beside,
+            apart=apart_of(machine),
+        )
 
     def holds_lock(self, node: Node, device: str) -> bool:
         """Whether a node runs Python code in this process, where one interpreter lock lets one thread run at a time."""

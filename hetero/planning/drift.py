@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hetero.cost.store import ProfileStore
-from hetero.planning.contention import Contention
-from hetero.planning.control import Setting, apart_of, better_for
+from hetero.planning.control import Setting
 from hetero.planning.evidence import evidence_key
 from hetero.planning.gate import Gate
 from hetero.planning.measure import Samples
@@ -146,14 +145,7 @@ def proposal(plan: Plan, stats: Mapping[str, Observed], gate: Gate | None) -> Pr
     found = drifts(stats)
     if not found or plan.evidence is None or not plan.options:
         return None
-    setting = Setting(
-        corrected(plan, stats),
-        plan.evidence,
-        Contention(plan.speeds.cores),
-        better_for(plan.objective),
-        beside=plan.speeds.beside,
-        apart=apart_of(plan.machine),
-    )
+    setting = Setting.of(plan, plan.evidence, plan.machine, corrected(plan, stats))
     better = settle(plan.graph, plan.machine, plan.request, setting, gate, SOLVE_S)
     present = settle(
         plan.graph,

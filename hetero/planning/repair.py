@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from hetero.errors import InfeasibleError
 from hetero.limits import Limits
-from hetero.planning.contention import Contention
-from hetero.planning.control import Setting, apart_of, better_for
+from hetero.planning.control import Setting
 from hetero.planning.settle import settle
 from hetero.plans import Considered, Plan, Request
 
@@ -36,14 +35,7 @@ def repair(plan: Plan, lost: Set[str], budget_s: float = SOLVE_S) -> Plan:
         if not node.op.subgraphs
     }
     machine = replace(plan.machine, devices=tuple(d for d in plan.machine.devices if d.name not in lost))
-    setting = Setting(
-        options,
-        plan.evidence,
-        Contention(plan.speeds.cores),
-        better_for(plan.objective),
-        beside=plan.speeds.beside,
-        apart=apart_of(machine),
-    )
+    setting = Setting.of(plan, plan.evidence, machine, options)
     try:
         found = settle(plan.graph, machine, plan.request, setting, None, budget_s)
     except InfeasibleError as error:
