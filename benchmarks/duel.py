@@ -7,7 +7,6 @@ a thread pool that spins slows down whoever runs beside it.
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import csv_rows
 import numpy as np
 
 from hetero import detect
@@ -144,10 +144,4 @@ def headline(what: str) -> str:
 
 def write_csv(path: Path | None, found: Sequence[dict[str, Any]]) -> None:
     """The rows with the machine's columns, where a path is given."""
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*found[0], *machine()])
-        writer.writeheader()
-        writer.writerows({**row, **machine()} for row in found)
+    csv_rows.write(path, [{**row, **machine()} for row in found])

@@ -13,7 +13,6 @@ Prints, for each number of nodes and objective, the share proven, and the median
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import csv_rows
 import numpy as np
 
 from hetero.planning.grid import on_grid
@@ -67,11 +67,7 @@ def main() -> int:
         for objective in OBJECTIVES
     ]
     print_table(rows)
-    if arguments.csv:
-        with arguments.csv.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, rows, COLUMNS)
     return 0
 
 

@@ -13,7 +13,6 @@ holds; with ``--cache`` measurements are kept between such parts (without it, th
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import statistics
 import tempfile
@@ -23,6 +22,8 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import csv_rows
 
 from hetero.show import seconds, text_table
 
@@ -116,23 +117,6 @@ def _store(cache: Path | None) -> Iterator[None]:
         yield
 
 
-def _kept(path: Path | None) -> list[dict[str, Any]]:
-    if path is None or not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [
-            {key: value if key == "pipeline" else float(value) for key, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
-
-
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     headers = [
         "pipeline",
@@ -187,14 +171,13 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on behind what --out holds")
     chosen = parser.parse_args()
     started = time.perf_counter()
-    found = _kept(chosen.out) if chosen.resume else []
+    found = csv_rows.read(chosen.out, texts=("pipeline",)) if chosen.resume else []
     done = {row["pipeline"] for row in found}
     wanted = [name for name in chosen.names or names(chosen.pipelines) if name not in done]
     with _store(chosen.cache):
         while wanted and time.perf_counter() - started < chosen.seconds:
             found.append(measure(wanted.pop(0)))
-            if chosen.out:
-                _write(chosen.out, found)
+            csv_rows.write(chosen.out, found)
     from hetero.detect import cpu
 
     processor = cpu()

@@ -14,7 +14,6 @@ With ``--seconds`` it stops early, and with ``--resume`` it goes on behind what 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -24,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import csv_rows
 
 from hetero.show import seconds, text_table
 
@@ -124,21 +125,6 @@ def compare(name: str) -> dict[str, Any]:
     }
 
 
-def _kept(path: Path | None) -> list[dict[str, Any]]:
-    if path is None or not path.exists():
-        return []
-    with path.open(newline="") as file:
-        texts = ("pipeline", "differing")
-        return [{k: v if k in texts else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _table(rows: list[dict[str, Any]]) -> str:
     return text_table(
         ["pipeline", "everything", "as planned", "times", "measurements", "", "differing", "slower by"],
@@ -174,13 +160,12 @@ def main() -> None:
         print(json.dumps(measure(*chosen.one)))
         return
     started = time.perf_counter()
-    found = _kept(chosen.out) if chosen.resume else []
+    found = csv_rows.read(chosen.out, texts=("pipeline", "differing")) if chosen.resume else []
     done = {row["pipeline"] for row in found}
     wanted = [name for name in chosen.names or NAMES if name not in done]
     while wanted and time.perf_counter() - started < chosen.seconds:
         found.append(compare(wanted.pop(0)))
-        if chosen.out:
-            _write(chosen.out, found)
+        csv_rows.write(chosen.out, found)
     print(_table(found))
     times = statistics.geometric_mean(row["times"] for row in found)
     print(f"profiling is {times:.1f} times as quick in geometric mean")

@@ -18,6 +18,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import csv_rows
+
 from hetero.schedule import Problem, solve
 
 COLUMNS = (
@@ -42,11 +44,7 @@ def main() -> int:
         rows.append(measure(arguments.folder, entry, arguments.budget))
         print("  ".join(str(rows[-1][column]) for column in COLUMNS), flush=True)
     print_summary(rows)
-    if arguments.csv:
-        with arguments.csv.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, rows, COLUMNS)
     wrong = [row["problem"] for row in rows if contradicts(row)]
     if wrong:
         print(f"contradicts what is known: {', '.join(map(str, wrong))}", file=sys.stderr)

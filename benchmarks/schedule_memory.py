@@ -14,7 +14,6 @@ The goal: 5% under the best rival, or proof that less is left.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import statistics
 import sys
@@ -23,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import csv_rows
 from dnn_graphs import Network, inception, mixture, problem, resnet, transformer
 from memory_rivals import RIVALS
 
@@ -97,11 +97,7 @@ def main() -> int:
         rows.append(measure(case, arguments.budget, arguments.plain))
         print_row(rows[-1])
     print_summary(rows)
-    if arguments.csv:
-        with arguments.csv.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, rows, COLUMNS)
     return 1 if any(row["ratio"] is not None and row["ratio"] > 1 + 1e-9 for row in rows) else 0
 
 

@@ -10,12 +10,12 @@ transfer time over the mean task time. Seeds count from 0.
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 import sys
 import time
 from pathlib import Path
 
+import csv_rows
 import numpy as np
 
 from hetero.schedule import Edge, Link, Option, Problem, Processor, Task, solve
@@ -59,11 +59,7 @@ def main() -> int:
                 f"{statistics.median(float(str(row['seconds'])) for row in found):9.2f}",
                 flush=True,
             )
-    if arguments.csv:
-        with arguments.csv.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, rows, COLUMNS)
     return 0
 
 

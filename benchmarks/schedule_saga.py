@@ -14,7 +14,6 @@ little as the proven bounds leave.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import os
@@ -26,6 +25,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import csv_rows
 from saga_check import makespan, why_invalid
 
 from hetero.schedule import Edge, Link, Option, Problem, Processor, Task, solve
@@ -60,11 +60,7 @@ def main() -> int:
         print_row(rows[-1])
     print_dropped(dropped, len(rows))
     print_summary(rows)
-    if arguments.csv:
-        with arguments.csv.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, [*COLUMNS, "family", "ccr", "nodes"])
-            writer.writeheader()
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, rows, [*COLUMNS, "family", "ccr", "nodes"])
     worse = [row["problem"] for row in rows if row["ratio"] > 1 + EQUAL]
     if worse:
         print(f"worse than the best peer: {', '.join(worse)}", file=sys.stderr)

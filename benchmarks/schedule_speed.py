@@ -12,13 +12,13 @@ its start to its first schedule, inputs drawn and compiled code loaded from disk
 from __future__ import annotations
 
 import argparse
-import csv
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import csv_rows
 import log_plot
 import numpy as np
 
@@ -58,11 +58,7 @@ def main() -> int:
     list_schedule(*graph(10, 2))
     sizes = [size for size in SIZES if size[0] <= arguments.largest]
     rows = [measure(*size, arguments.saga_python) for size in sizes]
-    if arguments.csv:
-        with arguments.csv.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, rows, COLUMNS)
     if arguments.plot:
         draw(rows, arguments.plot)
     return 0
