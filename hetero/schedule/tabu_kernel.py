@@ -12,7 +12,9 @@ Two things are added to the paper. Transfers: a task that is out of its lane is 
 transfers count as zero where positions are judged feasible, and in full where a position is rated.
 Capacity: memory and limited sums are kept up to date, and moves that would break one are not made.
 
-This module imports Numba at its top; import it only where a search is to be run.
+This module imports Numba at its top; import it only where a search is to be run. It is one file though it is long:
+Numba notices that what it keeps on disk is out of date by the file of the kernel that is called, not by those of the
+kernels which that one calls.
 """
 
 from __future__ import annotations
