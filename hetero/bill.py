@@ -10,6 +10,7 @@ from hetero.cost import energy, price
 from hetero.cost.price import Cost
 from hetero.machine import Processor
 from hetero.plans import Plan
+from hetero.schedule import measures
 from hetero.schedule.measures import chosen_options
 
 __all__ = ["Bill", "active_joules", "bill_of", "bills", "total"]
@@ -46,10 +47,7 @@ def bills(plan: Plan, seconds: float) -> list[Bill]:
 
 def active_joules(plan: Plan) -> Mapping[str, float]:
     """By processor in use: what a request's work takes, without idle power."""
-    parts: dict[str, list[float]] = {}
-    for option in chosen_options(plan.problem, [task.option for task in plan.schedule.tasks]):
-        parts.setdefault(option.processor, []).append(option.joules)
-    return {name: math.fsum(joules) for name, joules in parts.items()}
+    return measures.active_joules(chosen_options(plan.problem, [task.option for task in plan.schedule.tasks]))
 
 
 def total(found: Sequence[Bill]) -> Bill:

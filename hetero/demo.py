@@ -212,5 +212,5 @@ def _print_figures(seen: Sequence[Seen]) -> None:
     print(
         "Latency, throughput and error are measured, error against the reference in fp32. Energy is "
         + ("counted by the hardware" if counted else "modelled from measured times and the processor's watts")
-        + ",\ncost from measured times and the processor's price per hour; the report says which."
+        + ",\ncost from measured times, the processor's price per hour and that of its energy; the report says which."
     )

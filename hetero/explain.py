@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hetero import show
-from hetero.bill import bills, total
+from hetero.bill import Bill, bills, total
 from hetero.constraint_costs import HEADERS, rows_of
 from hetero.plans import CONTROL, Considered, Plan
 from hetero.schedule.critical import Step, critical_path
 
-__all__ = ["chosen_option", "explain", "path_text", "times_the_chosen"]
+__all__ = ["bound_of", "chosen_option", "explain", "path_text", "times_the_chosen", "unit_of"]
 
 _LOSERS = 3
 _REASON = 100
@@ -31,13 +31,14 @@ def explain(plan: Plan) -> str:
 
 def _headline(plan: Plan) -> str:
     e = plan.estimate
+    bill = total(bills(plan, e.seconds))
     spread = e.spread.get("seconds", 0.0)
     lines = [
         f"plan of {plan.graph.name!r} for {plan.objective}",
         f"  latency   {show.seconds(e.seconds)} +- {show.seconds(spread)}  ({e.sources.get('seconds')})",
         f"  energy    {e.joules:.3g} J  ({e.sources.get('joules')})",
-        f"  cost      ${e.dollars * 1000:.3g} per 1,000 queries  ({_cost_parts(plan)}; {e.sources.get('dollars')})",
-        f"  carbon    {_carbon(plan)}",
+        f"  cost      ${e.dollars * 1000:.3g} per 1,000 queries  ({_cost_parts(bill)}; {e.sources.get('dollars')})",
+        f"  carbon    {_carbon(bill)}",
         f"  error     {e.error:.1e}  ({e.sources.get('error')}, {plan.request.metric.name})",
         f"  memory    {show.nbytes(e.memory_bytes)} of weights  ({e.sources.get('memory_bytes')})",
     ]
@@ -48,17 +49,16 @@ def _headline(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _cost_parts(plan: Plan) -> str:
-    cost = total(bills(plan, plan.estimate.seconds)).cost
+def _cost_parts(bill: Bill) -> str:
+    cost = bill.cost
     parts = (("hardware", cost.hardware), ("energy", cost.energy), ("overhead", cost.overhead))
     return " + ".join(f"{name} {1000 * dollars:.3g}" for name, dollars in parts)
 
 
-def _carbon(plan: Plan) -> str:
-    grams = total(bills(plan, plan.estimate.seconds)).grams
-    if grams is None:
+def _carbon(bill: Bill) -> str:
+    if bill.grams is None:
         return "unknown  (the grid of a processor is not declared)"
-    return f"{1000 * grams:.3g} g CO2 per 1,000 queries  (modelled from energy, cooling and the grid)"
+    return f"{1000 * bill.grams:.3g} g CO2 per 1,000 queries  (modelled from energy, cooling and the grid)"
 
 
 def _nodes(plan: Plan) -> str:
@@ -135,14 +135,14 @@ def _losers(plan: Plan, path: str) -> Iterator[str]:
 
 def _bound(plan: Plan) -> str:
     schedule = plan.schedule
-    unit = "J" if plan.objective == "energy" else "$" if plan.objective == "cost" else "s"
+    unit = unit_of(plan)
     value, bound = schedule.objective_value, schedule.lower_bound
     gap = f"at most {schedule.gap:.1%} above the optimum"
     verdict = "proven optimal" if schedule.proven_optimal else gap
     lines = [
         f"schedule: {value:.6g} {unit}, no schedule of these options is below {bound:.6g} {unit}: {verdict} "
         f"({schedule.method}).",
-        _of_what(plan),
+        bound_of(plan),
         f"makespan {show.seconds(schedule.makespan_s)}, gap {schedule.gap:.2%}",
     ]
     if path := path_text(plan):
@@ -150,7 +150,12 @@ def _bound(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _of_what(plan: Plan) -> str:
+def unit_of(plan: Plan) -> str:
+    """Of the objective's value and its bound."""
+    return {"energy": "J", "cost": "$"}.get(plan.objective, "s")
+
+
+def bound_of(plan: Plan) -> str:
     """What the bound is of, and is not."""
     if plan.objective in ("energy", "cost"):
         return "The bound is of the tasks alone; idle power and rent, with which the plan was chosen, come on top."

@@ -21,7 +21,7 @@ from hetero.cost import energy, price
 from hetero.errors import InfeasibleError
 from hetero.limits import Limits
 from hetero.machine import Machine, Processor
-from hetero.schedule.measures import chosen_options, total
+from hetero.schedule.measures import active_joules, chosen_options
 from hetero.schedule.problem import Problem
 from hetero.schedule.schedule import Schedule
 
@@ -70,9 +70,8 @@ def whole_of(problem: Problem, schedule: Schedule, seconds: float, machine: Mach
     """Active energy of the chosen options, and the processors in use, idle and paid for, for all of the seconds."""
     chosen = chosen_options(problem, [task.option for task in schedule.tasks])
     joules = {
-        name: total([option for option in chosen if option.processor == name], "joules")
-        + energy.joules(machine.processor(name), 0.0, seconds)
-        for name in dict.fromkeys(option.processor for option in chosen)
+        name: active + energy.joules(machine.processor(name), 0.0, seconds)
+        for name, active in active_joules(chosen).items()
     }
     dollars = sum(price.dollars(machine.processor(name), seconds, each) for name, each in joules.items())
     return Whole(seconds, sum(joules.values()), dollars)

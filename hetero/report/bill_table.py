@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hetero.bill import Bill, bills, total
+from hetero.bill import Bill, active_joules, bills, total
 
 if TYPE_CHECKING:
     from hetero.machine import Processor
@@ -48,7 +48,7 @@ def _numbers(each: Bill) -> tuple[str, ...]:
 
 def sources(plan: Plan) -> str:
     """Where power, prices and carbon are from, for each processor in use."""
-    used = [plan.machine.processor(each.processor) for each in bills(plan, 0.0)]
+    used = map(plan.machine.processor, active_joules(plan))
     return ". ".join(
         f"{p.name}: power {p.power_source}; price {p.price_source}; carbon {p.carbon_source}{_grid(p)}"
         for p in used

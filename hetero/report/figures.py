@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hetero.bill import bill_of
-from hetero.cost import energy
+from hetero.cost import energy, price
 from hetero.plans import CONTROL
 from hetero.show import rate, seconds
 
@@ -58,7 +57,7 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
             "cost of 1,000 requests",
             f"${1000 * estimate.dollars:.3g}",
             dollars,
-            "one request at a time; predicted: modelled; seen: modelled from the measured time",
+            "one request at a time; predicted: modelled; seen: modelled from the measured time and energy",
         ),
         Figure(
             "scalability, results a second",
@@ -86,8 +85,7 @@ def dollars_seen(plan: Plan, measured: Measured) -> float:
     """The price of the processors for as long as a request has them, and of the energy that it takes."""
     modelled = _modelled_joules(plan, measured)
     scale = joules_seen(plan, measured) / (sum(modelled.values()) or 1.0)
-    bills = [bill_of(p, measured.p50_s, scale * modelled[p.name]) for p in _used(plan)]
-    return sum(bill.cost.dollars for bill in bills)
+    return sum(price.dollars(p, measured.p50_s, scale * modelled[p.name]) for p in _used(plan))
 
 
 def _modelled_joules(plan: Plan, measured: Measured) -> dict[str, float]:

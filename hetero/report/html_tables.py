@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from hetero.explain import chosen_option, times_the_chosen
 from hetero.plans import CONTROL
 from hetero.report.figures import Figure, error_text
 from hetero.show import seconds
@@ -46,7 +47,7 @@ def nodes_table(plan: Plan, measured: Mapping[str, float]) -> str:
     """Every node: where it runs, and its time for a request as predicted and as measured."""
     rows = []
     for path, node in plan.graph.walk():
-        choice, option = plan.choices[path], _chosen(plan, path)
+        choice, option = plan.choices[path], chosen_option(plan, path)
         indent = "\u2003" * (path.count("/") - node.name.count("/"))
         predicted = option.estimate.seconds if option and option.estimate else None
         where = "program" if choice.device == CONTROL else choice.device
@@ -68,11 +69,10 @@ def options_tables(plan: Plan) -> Iterator[str]:
     for path, options in plan.options.items():
         if len(options) < 2:
             continue
-        chosen = _chosen(plan, path)
-        own = chosen.estimate.seconds if chosen is not None and chosen.estimate is not None else 0.0
+        chosen = chosen_option(plan, path)
         ranked = sorted(options, key=_rank)
         marked = [number for number, one in enumerate(ranked) if one is chosen]
-        rows = [_option_row(one, own) for one in ranked]
+        rows = [_option_row(one, times_the_chosen(plan, path, one)) for one in ranked]
         headers = (
             "device",
             "variant",
@@ -90,12 +90,12 @@ def options_tables(plan: Plan) -> Iterator[str]:
         )
 
 
-def _option_row(one: Considered, chosen_s: float) -> tuple[str, ...]:
+def _option_row(one: Considered, times: float | None) -> tuple[str, ...]:
     device = "program" if one.choice.device == CONTROL else one.choice.device
     estimate = one.estimate
     if estimate is None:
         return (device, str(one.choice.variant), "–", "–", "–", "–", "–", one.reason)
-    ratio = f"{estimate.seconds / chosen_s:.2f}" if chosen_s > 0 else "–"
+    ratio = "–" if times is None else f"{times:.2f}"
     how = one.reason or estimate.sources.get("seconds", "")
     spread, error = seconds(estimate.spread.get("seconds", 0.0)), error_text(estimate.error)
     numbers = (seconds(estimate.seconds), spread, ratio, error, f"{estimate.joules:.3g}")
@@ -104,7 +104,3 @@ def _option_row(one: Considered, chosen_s: float) -> tuple[str, ...]:
 
 def _rank(one: Considered) -> tuple[bool, float]:
     return not one.usable, one.estimate.seconds if one.estimate is not None else float("inf")
-
-
-def _chosen(plan: Plan, path: str) -> Considered | None:
-    return next((one for one in plan.options.get(path, ()) if one.choice == plan.choices[path]), None)

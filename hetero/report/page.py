@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hetero import constraint_costs
 from hetero.arguments import Args
 from hetero.errors import MissingExtraError
-from hetero.explain import path_text
+from hetero.explain import bound_of, path_text, unit_of
 from hetero.files import write_atomically
 from hetero.plans import CONTROL
 from hetero.report import bill_table, gantt, load_chart
@@ -90,13 +90,14 @@ def render(plan: Plan, observed: Observed, script: str) -> str:
         objective=escape(plan.objective),
         verdict=escape(_verdict(plan)),
         machine=escape(_machine(plan)),
+        bound_of=escape(bound_of(plan)),
         legend=_legend(colours),
         figures=figures_table(five_figures(plan, observed.measured, observed.load)),
         prices=escape(bill_table.sources(plan)),
         bill=table(bill_table.HEADERS, bill_table.rows(plan)),
         constraints=_constraints(plan),
         path=escape(path_text(plan)),
-        load=_load(observed.curve, first=len(charts)),
+        load=_load(observed.curve, range(len(charts), len(charts) + len(load_charts))),
         rivals=_rivals(observed.rivals),
         charts="".join(f'<div id="chart{i}" class="chart"></div>' for i in range(len(charts))),
         placement=placement_svg(plan, colours, nodes),
@@ -124,7 +125,7 @@ def _charts(plan: Plan, observed: Observed, colours: Mapping[str, str]) -> list[
 
 def _verdict(plan: Plan) -> str:
     schedule = plan.schedule
-    unit = {"energy": "J", "cost": "$"}.get(plan.objective, "s")
+    unit = unit_of(plan)
     value = f"{schedule.objective_value:.4g} {unit}"
     if schedule.proven_optimal:
         return f"{value}, proven optimal among the options measured (found by {schedule.method})"
@@ -148,11 +149,10 @@ def _constraints(plan: Plan) -> str:
     return table(constraint_costs.HEADERS, found, marked=[0])
 
 
-def _load(curve: LoadCurve | None, first: int) -> str:
-    """Charts, numbered on from those of the schedule, and the numbers as a table."""
+def _load(curve: LoadCurve | None, places: Iterable[int]) -> str:
+    """Charts, each where it stands among all of the page, and the numbers as a table."""
     if curve is None:
         return '<p class="quiet">Not run under load.</p>'
-    places = range(first, first + len(load_chart.charts(curve)))
     charts = "".join(f'<div id="chart{i}" class="chart"></div>' for i in places)
     return charts + table(load_chart.HEADERS, load_chart.rows(curve))
 

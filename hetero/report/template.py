@@ -49,7 +49,7 @@ PAGE = Template(
 <body>
 <h1>$name <small>planned for $objective</small></h1>
 <p>$verdict.</p>
-<p class="quiet">$machine. The bound is of the model without contention between nodes that share a processor.</p>
+<p class="quiet">$machine. $bound_of</p>
 <h2>Five figures</h2>
 $figures
 <h2>What 1,000 requests cost</h2>

@@ -14,6 +14,7 @@ from hetero.schedule.problem import Option, Problem
 
 __all__ = [
     "Additive",
+    "active_joules",
     "busy_seconds",
     "chosen_options",
     "link_seconds",
@@ -48,6 +49,14 @@ def memory_by_processor(chosen: Sequence[Option]) -> dict[str, float]:
     for (processor, _), nbytes in shared.items():
         own[processor].append(nbytes)
     return {processor: math.fsum(sizes) for processor, sizes in own.items()}
+
+
+def active_joules(chosen: Sequence[Option]) -> dict[str, float]:
+    """Joules of the work on each processor in use, without idle power."""
+    parts: dict[str, list[float]] = defaultdict(list)
+    for option in chosen:
+        parts[option.processor].append(option.joules)
+    return {processor: math.fsum(joules) for processor, joules in parts.items()}
 
 
 def busy_seconds(problem: Problem, chosen: Sequence[Option]) -> dict[str, float]:
