@@ -21,6 +21,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,7 +78,8 @@ def cascade(
         raise ArgumentError("cascade: samples: expected a list of inputs, at least one, each a single value")
     if isinstance(error, bool) or not isinstance(error, int | float) or not 0 <= error <= 1:
         raise ArgumentError(f"cascade: error={error!r}: expected a number from 0 to 1")
-    seen = [_both_ways(quick, sureness, careful, sample, metric_of(metric)) for sample in samples]
+    measure = metric_of(metric)
+    seen = [_both_ways(quick, sureness, careful, sample, measure) for sample in samples]
     threshold = threshold_for(seen, error)
     taken = [off for sure, off in seen if sure >= threshold]
 
@@ -117,9 +119,13 @@ def threshold_for(seen: Sequence[tuple[float, float]], error: float) -> float:
     >>> threshold_for([(0.9, 0.0)] * 10, error=0.01)
     inf
     """
+    by_sureness: dict[float, list[float]] = defaultdict(list)
+    for sure, off in seen:
+        if not math.isnan(sure):
+            by_sureness[sure].append(off)
     found, total = math.inf, 1.0
-    for sure in sorted({sure for sure, _ in seen if not math.isnan(sure)}, reverse=True):
-        total += sum(off for other, off in seen if other == sure)
+    for sure in sorted(by_sureness, reverse=True):
+        total += sum(by_sureness[sure])
         if total > error * (len(seen) + 1) * (1 + 1e-12):
             break
         found = sure

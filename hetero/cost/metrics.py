@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -50,12 +50,8 @@ class Metric:
         return self.name if self.name in METRICS else digest_of(self.name, content(self.difference))
 
 
-def _max_abs(reference: Any, found: Any) -> float:
-    return largest_difference(reference, found, lambda a, b: float(np.abs(a - b).max(initial=0.0)))
-
-
-def _cosine(reference: Any, found: Any) -> float:
-    return largest_difference(reference, found, _cosine_distance)
+def _largest_gap(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
+    return float(np.abs(a - b).max(initial=0.0))
 
 
 def _cosine_distance(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
@@ -68,10 +64,6 @@ def _cosine_distance(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
     both_zero = (np.linalg.norm(a, axis=-1) == 0) & (np.linalg.norm(b, axis=-1) == 0)
     cosines = np.where(both_zero, 1.0, dot / np.where(sizes == 0, 1.0, sizes))
     return float(max(0.0, (1 - cosines).max()))
-
-
-def _top1(reference: Any, found: Any) -> float:
-    return largest_difference(reference, found, _other_winners)
 
 
 def _other_winners(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
@@ -91,9 +83,9 @@ METRICS = {
     metric.name: metric
     for metric in (
         RELATIVE,
-        Metric("max_abs", _max_abs),
-        Metric("cosine", _cosine),
-        Metric("top1", _top1, is_share=True),
+        Metric("max_abs", partial(largest_difference, of_arrays=_largest_gap)),
+        Metric("cosine", partial(largest_difference, of_arrays=_cosine_distance)),
+        Metric("top1", partial(largest_difference, of_arrays=_other_winners), is_share=True),
         Metric("exact", _exact, is_share=True),
     )
 }

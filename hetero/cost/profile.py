@@ -218,12 +218,12 @@ class Profiler:
         if all(self._is_known(candidate, text) for text in wanted):
             return True
         for text in wanted:
-            found, bar = self._ledger.get(candidate, text), self._bar(rivals, text, {})
+            found = self._ledger.get(candidate, text)
             if found is None:
                 continue
-            wrong = found.error is not None and found.error > self._error_limit
+            bar = self._bar(rivals, text, {})
             # A little under the limit: the best's median may have moved since the candidate was given up.
-            if found.low_s > 0.8 * bar.most_s(candidate, ()) or (wrong and candidate.op.kind != "function"):
+            if found.low_s > 0.8 * bar.most_s(candidate, ()) or bar.is_wrong(candidate, found.error):
                 return True
         return False
 

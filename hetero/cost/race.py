@@ -108,7 +108,7 @@ def race(
         failure = attempt(contender, partial(_first_turn, contender, call, effort, bar, most_s))
         if failure is not None:
             yield contender, failure
-        elif _is_wrong(contender, bar):
+        elif bar.is_wrong(contender.candidate, contender.error):
             begun.append(contender)  # it bars those that compute alike
             yield contender, "wrong"
         else:
@@ -117,7 +117,7 @@ def race(
     bar.memory.note(_peers(begun), bar)
     running: list[Contender] = []
     for contender in begun:
-        if _is_wrong(contender, bar):
+        if bar.is_wrong(contender.candidate, contender.error):
             continue
         failure = None
         most_s = bar.most_s(contender.candidate, _peers(begun))
@@ -149,18 +149,12 @@ def race(
 def _first_turn(contender: Contender, call: Call, effort: Effort, bar: Bar, most_s: float) -> None:
     """The cold run, a second one, and a block unless one more run would be long and hopeless, or for nothing."""
     second_s = contender.begin(call)
-    give_up = second_s > max(most_s, effort.candidate_s) or _is_wrong(contender, bar)
+    give_up = second_s > max(most_s, effort.candidate_s) or bar.is_wrong(contender.candidate, contender.error)
     # A long run needs no warm-up beyond the cold one and counts; a short one was the warm-up.
     if give_up or second_s > effort.block_s:
         contender.keep(second_s)
     if not give_up:
         contender.block(effort.block_s, effort.block_runs)
-
-
-def _is_wrong(contender: Contender, bar: Bar) -> bool:
-    """Whether its outputs are off by too much; a Python function is its own reference, random or not."""
-    error = contender.error
-    return contender.candidate.op.kind != "function" and error is not None and error > bar.error_limit
 
 
 def _peers(begun: Sequence[Contender]) -> list[Peer]:

@@ -149,6 +149,10 @@ class Bar:
     def is_right(self, peer: Peer) -> bool:
         return peer.error is None or peer.error <= self.error_limit
 
+    def is_wrong(self, candidate: Candidate, error: float | None) -> bool:
+        """Whether it is known to be off by too much; a Python function is its own reference, random or not."""
+        return candidate.op.kind != "function" and error is not None and error > self.error_limit
+
     def skip(self, candidate: Candidate, begun: Sequence[Peer]) -> str:
         """Why it is not worth a run; empty where it is."""
         if math.isinf(self.hopeless):
