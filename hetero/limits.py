@@ -42,3 +42,7 @@ class Limits:
     @property
     def effective_error(self) -> float:
         return DEFAULT_ERROR if self.error is None else self.error
+
+    def regardless_of_time(self) -> Limits:
+        """Only those on what does not depend on how long anything takes."""
+        return Limits(error=self.error, memory_bytes=self.memory_bytes)

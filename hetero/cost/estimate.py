@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 __all__ = ["Estimate", "Source"]
@@ -30,6 +30,12 @@ class Estimate:
     period_s: float | None = None
     spread: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+
+    def scaled(self, factor: float) -> Estimate:
+        """Of work that takes so many times as long, and as much energy and rent with it."""
+        return replace(
+            self, seconds=self.seconds * factor, joules=self.joules * factor, dollars=self.dollars * factor
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {

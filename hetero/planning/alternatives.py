@@ -17,11 +17,12 @@ from hetero.device import DeviceInfo
 from hetero.errors import InfeasibleError
 from hetero.limits import Limits
 from hetero.planning.control import Setting
+from hetero.planning.options import leaves
 from hetero.planning.selection import PYTHON, words
 from hetero.planning.settle import settle
 from hetero.plans import CONTROL, Considered, Plan
 
-__all__ = ["Alternative", "alternatives", "objective_value", "ruled_out_by_error"]
+__all__ = ["Alternative", "alternatives", "objective_value"]
 
 Kind: TypeAlias = Literal["device", "limit"]
 
@@ -129,11 +130,7 @@ def _options(plan: Plan, lost: Set[str], *, any_error: bool) -> Mapping[str, tup
             return replace(option, reason=f"{option.choice.device} is denied")
         return replace(option, reason="") if any_error and ruled_out_by_error(option) else option
 
-    return {
-        path: tuple(map(changed, plan.options[path]))
-        for path, node in plan.graph.walk()
-        if not node.op.subgraphs
-    }
+    return {path: tuple(map(changed, plan.options[path])) for path, _ in leaves(plan.graph)}
 
 
 def ruled_out_by_error(option: Considered) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from hetero.cost.estimate import Estimate
 from hetero.cost.measurement import Measurement
 from hetero.cost.race import DEFAULT_EFFORT, Effort
 from hetero.cost.store import ProfileStore
@@ -20,7 +19,7 @@ from hetero.planning.evidence import Evidence
 from hetero.planning.options import Candidate
 from hetero.plans import Choice, Considered
 
-__all__ = ["CLOSER", "ROUNDS", "Doubt", "doubt_of", "doubts", "hopeful", "told"]
+__all__ = ["ROUNDS", "Doubt", "doubt_of", "doubts", "hopeful", "told"]
 
 QUICKLY = 0.15
 """How far a quick measurement may be from a careful one, relatively; the 90th percentile seen here was 0.13."""
@@ -89,18 +88,9 @@ def hopeful(
         if (path, option.choice) not in doubtful or option.estimate is None:
             return option
         _, doubt, _ = doubtful[path, option.choice]
-        return replace(option, estimate=_scaled(option.estimate, 1 - doubt))
+        return replace(option, estimate=option.estimate.scaled(1 - doubt))
 
     return {path: tuple(at_best(path, option) for option in found) for path, found in options.items()}
-
-
-def _scaled(estimate: Estimate, factor: float) -> Estimate:
-    return replace(
-        estimate,
-        seconds=estimate.seconds * factor,
-        joules=estimate.joules * factor,
-        dollars=estimate.dollars * factor,
-    )
 
 
 def told(candidate: Candidate, doubt: float) -> str:

@@ -8,16 +8,19 @@ would mend. What a node has drifted is therefore told relative to the middle one
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hetero.cost.store import ProfileStore
+from hetero.errors import InfeasibleError
+from hetero.planning.alternatives import objective_value
 from hetero.planning.control import Setting
 from hetero.planning.evidence import evidence_key
 from hetero.planning.gate import Gate
 from hetero.planning.measure import Samples
 from hetero.planning.options import leaves
+from hetero.planning.repair import still_batched
 from hetero.planning.settle import settle
 from hetero.plans import Considered, Plan
 
@@ -85,23 +88,25 @@ class Proposal:
 def drifts(stats: Mapping[str, Observed]) -> tuple[Drift, ...]:
     """The nodes whose running median is far from the prediction, the farthest first."""
     found = [
-        Drift(path, node.predicted_s, node.p50_s, node.calls)
-        for path, node in stats.items()
-        if node.predicted_s and node.calls >= FEWEST_CALLS and node.p50_s > 0
-        if abs(node.p50_s - node.predicted_s) > SMALL_S
-        if not 1 / DRIFTED < node.p50_s / node.predicted_s < DRIFTED
+        Drift(path, predicted_s, node.p50_s, node.calls)
+        for path, node, predicted_s in _telling(stats)
+        if abs(node.p50_s - predicted_s) > SMALL_S
+        if not 1 / DRIFTED < node.p50_s / predicted_s < DRIFTED
     ]
     return tuple(sorted(found, key=lambda d: -max(d.factor, 1 / d.factor)))
+
+
+def _telling(stats: Mapping[str, Observed]) -> Iterator[tuple[str, Observed, float]]:
+    """The nodes that ran often enough to tell, with what was predicted of them."""
+    for path, node in stats.items():
+        if node.predicted_s and node.calls >= FEWEST_CALLS and node.p50_s > 0:
+            yield path, node, node.predicted_s
 
 
 def corrected(plan: Plan, stats: Mapping[str, Observed]) -> dict[str, tuple[Considered, ...]]:
     """The plan's options with what its runs have shown: the chosen ones as they were measured, all others as much
     slower as the middle node of their processor has become."""
-    measured = {
-        path: node.p50_s / node.predicted_s
-        for path, node in stats.items()
-        if node.predicted_s and node.calls >= FEWEST_CALLS and node.p50_s > 0
-    }
+    measured = {path: node.p50_s / predicted_s for path, node, predicted_s in _telling(stats)}
     processors: dict[str, list[float]] = {}
     paths = [path for path, _ in leaves(plan.graph)]
     for path in paths:
@@ -124,16 +129,8 @@ def corrected(plan: Plan, stats: Mapping[str, Observed]) -> dict[str, tuple[Cons
 def _slower(option: Considered, factor: float) -> Considered:
     estimate = option.estimate
     assert estimate is not None
-    return replace(
-        option,
-        estimate=replace(
-            estimate,
-            seconds=estimate.seconds * factor,
-            joules=estimate.joules * factor,
-            dollars=estimate.dollars * factor,
-            sources={**estimate.sources, "seconds": "measured"},
-        ),
-    )
+    measured = replace(estimate.scaled(factor), sources={**estimate.sources, "seconds": "measured"})
+    return replace(option, estimate=measured)
 
 
 def proposal(plan: Plan, stats: Mapping[str, Observed], gate: Gate | None) -> Proposal | None:
@@ -146,25 +143,24 @@ def proposal(plan: Plan, stats: Mapping[str, Observed], gate: Gate | None) -> Pr
     if not found or plan.evidence is None or not plan.options:
         return None
     setting = Setting.of(plan, plan.evidence, plan.machine, corrected(plan, stats))
-    better = settle(plan.graph, plan.machine, plan.request, setting, gate, SOLVE_S)
-    present = settle(
-        plan.graph,
-        plan.machine,
-        plan.request,
-        replace(setting, options=_only(setting.options, plan)),
-        None,
-        SOLVE_S,
-    )
-    now_s, then_s = _figure(present), _figure(better)
+    try:
+        better = settle(plan.graph, plan.machine, plan.request, setting, gate, SOLVE_S)
+    except InfeasibleError:  # no plan keeps the limits any more
+        return None
+    # The present one may break them by now, which is no reason not to propose another.
+    kept = replace(plan.request, limits=plan.request.limits.regardless_of_time())
+    taken = replace(setting, options=_only(setting.options, plan))
+    present = settle(plan.graph, plan.machine, kept, taken, None, SOLVE_S)
+    now_s = objective_value(plan.objective, present.estimate)
+    then_s = objective_value(plan.objective, better.estimate)
     gain = 1 - then_s / now_s if now_s > 0 else 0.0
     if gain < WORTH or better.choices == plan.choices:
         return None
-    named: Sequence[str] = [str(drift) for drift in found]
     better = replace(
         better,
         samples=plan.samples,
-        speeds=plan.speeds,
-        notes=(f"planned again since {'; '.join(named)}", *better.notes),
+        notes=(f"planned again since {'; '.join(map(str, found))}", *better.notes),
+        micro_batches=still_batched(plan, better.choices),
     )
     return Proposal(better, now_s, gain, found)
 
@@ -185,11 +181,3 @@ def _only(options: Mapping[str, Sequence[Considered]], plan: Plan) -> dict[str, 
     return {
         path: tuple(o for o in found if o.choice == plan.choices[path]) for path, found in options.items()
     }
-
-
-def _figure(plan: Plan) -> float:
-    """What the plan's objective is about; energy and cost follow seconds."""
-    estimate = plan.estimate
-    if plan.objective == "throughput" and estimate.period_s:
-        return estimate.period_s
-    return {"energy": estimate.joules, "cost": estimate.dollars}.get(plan.objective, estimate.seconds)

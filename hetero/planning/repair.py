@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from hetero.errors import InfeasibleError
-from hetero.limits import Limits
 from hetero.planning.control import Setting
+from hetero.planning.options import leaves
 from hetero.planning.settle import settle
-from hetero.plans import Considered, Plan, Request
+from hetero.plans import Choice, Considered, MicroBatch, Plan
 
-__all__ = ["repair"]
+__all__ = ["repair", "still_batched"]
 
 SOLVE_S = 0.5
 
@@ -30,31 +30,29 @@ def repair(plan: Plan, lost: Set[str], budget_s: float = SOLVE_S) -> Plan:
             f"the plan of {plan.graph.name!r} knows no other options than those that it uses"
         )
     options = {
-        path: tuple(_without(option, lost) for option in plan.options[path])
-        for path, node in plan.graph.walk()
-        if not node.op.subgraphs
+        path: tuple(_without(option, lost) for option in plan.options[path]) for path, _ in leaves(plan.graph)
     }
     machine = replace(plan.machine, devices=tuple(d for d in plan.machine.devices if d.name not in lost))
     setting = Setting.of(plan, plan.evidence, machine, options)
     try:
         found = settle(plan.graph, machine, plan.request, setting, None, budget_s)
     except InfeasibleError as error:
-        kept = Limits(error=plan.request.limits.error, memory_bytes=plan.request.limits.memory_bytes)
+        kept = plan.request.limits.regardless_of_time()
         if kept == plan.request.limits:
             raise
-        request = Request(plan.objective, kept, plan.request.selection)
-        found = settle(plan.graph, machine, request, setting, None, budget_s)
+        found = settle(plan.graph, machine, replace(plan.request, limits=kept), setting, None, budget_s)
         found = replace(found, request=plan.request, notes=(f"without {_names(lost)}: {error}", *found.notes))
-    # A node that stays where it is was measured there for several requests at once.
-    micro_batches = {
-        path: batch for path, batch in plan.micro_batches.items() if found.choices[path] == plan.choices[path]
-    }
     return replace(
         found,
         samples=plan.samples,
         notes=(f"planned without {_names(lost)}", *found.notes),
-        micro_batches=micro_batches,
+        micro_batches=still_batched(plan, found.choices),
     )
+
+
+def still_batched(plan: Plan, choices: Mapping[str, Choice]) -> Mapping[str, MicroBatch]:
+    """The micro-batches of nodes that stay where they are: there they were measured for several requests at once."""
+    return {path: batch for path, batch in plan.micro_batches.items() if choices[path] == plan.choices[path]}
 
 
 def _without(option: Considered, lost: Set[str]) -> Considered:

@@ -150,14 +150,15 @@ def _least(
         return best
     for places in sets:
         part = _only(problem, {p.name for p in places})
-        per_second = sum(p.idle_watts if objective == "energy" else price.dollars(p, 1.0) for p in places)
+        per_second = _idle_watts(places) if objective == "energy" else _rent(places)
+        least_joules = _least_joules(part, places)
         longest = first[1].makespan_s
         for _ in range(ROUNDS if objective == "energy" else 1):
             if per_second <= 0:
                 break
             try:
                 if objective == "energy":
-                    room = _value(objective, best, whole) - _least_joules(part, places)
+                    room = _value(objective, best, whole) - least_joules
                     longest = min(longest * (1 - _STEP), room / per_second)
                 else:
                     longest = solve(part, "latency")[1].makespan_s
@@ -220,12 +221,12 @@ def _shortest(
 ) -> tuple[list[Solved], float]:
     """Schedules of falling energy, each the shortest for what it may spend, of which the last keeps the limits if any
     does; and a bound on the makespan of all that keep them: infinite where there are none."""
-    watts = sum(p.idle_watts for p in places)
+    watts, least_joules = _idle_watts(places), _least_joules(part, places)
     found: list[Solved] = []
     bound, sound = 0.0, True  # sound: nothing that keeps the limits has been ruled out
     budget = limits.joules
     for _ in range(ROUNDS):
-        if budget is not None and budget < _least_joules(part, places) * (1 - _SLACK):
+        if budget is not None and budget < least_joules * (1 - _SLACK):
             return found, float("inf") if sound else bound
         try:
             found.append(solve(replace(part, limits=replace(part.limits, joules=budget)), "latency"))
@@ -244,6 +245,15 @@ def _shortest(
             break
         budget = left
     return found, bound
+
+
+def _idle_watts(places: tuple[Processor, ...]) -> float:
+    return sum(p.idle_watts for p in places)
+
+
+def _rent(places: tuple[Processor, ...]) -> float:
+    """Dollars a second for having the processors, idle: also what is paid for nothing but electricity costs that."""
+    return sum(price.dollars(p, 1.0, p.idle_watts) for p in places)
 
 
 def _least_joules(part: Problem, places: tuple[Processor, ...]) -> float:
@@ -265,8 +275,7 @@ def _between(
     solve: Solve,
 ) -> list[Solved]:
     """The best in the objective among the schedules of at most some latencies, with what each leaves for the tasks."""
-    watts = sum(p.idle_watts for p in places)
-    rent = sum(price.dollars(p, 1.0, p.idle_watts) for p in places)
+    watts, rent = _idle_watts(places), _rent(places)
     found = []
     for step in range(STEPS + 1):
         seconds = shortest_s * (max(longest_s, shortest_s) / shortest_s) ** (step / STEPS)

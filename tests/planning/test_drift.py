@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from planning.made import first, machine, option, second, setting
@@ -12,7 +12,7 @@ from hetero.limits import Limits
 from hetero.planning.drift import drifts, proposal
 from hetero.planning.selection import Selection
 from hetero.planning.settle import settle
-from hetero.plans import Plan, Request
+from hetero.plans import MicroBatch, Plan, Request
 
 GRAPH = ht.pipeline(lambda x: second(first(x))).trace()
 
@@ -24,10 +24,10 @@ class Seen:
     calls: int = 100
 
 
-def planned() -> Plan:
+def planned(limits: Limits = Limits()) -> Plan:  # noqa: B008 - frozen
     ways = (option("cpu/a", 1.0), option("cpu/b", 1.2))
     made = setting(GRAPH, {"first": ways, "second": ways})
-    request = Request("latency", Limits(), Selection())
+    request = Request("latency", limits, Selection())
     return settle(GRAPH, machine("cpu/a", "cpu/b"), request, made, None, 1.0)
 
 
@@ -63,6 +63,25 @@ def test_a_node_that_drifted_alone_moves_elsewhere() -> None:
 def test_a_machine_that_is_slower_as_a_whole_is_no_reason_to_move() -> None:
     """Everything else would be slower, too."""
     assert proposal(planned(), {"first": Seen(3.0, 1.0), "second": Seen(3.0, 1.0)}, None) is None
+
+
+def test_a_plan_that_breaks_its_limit_by_now_is_told_of_one_that_keeps_it() -> None:
+    """And nothing is proposed where no plan keeps it any more."""
+    stats = {"first": Seen(3.0, 1.0), "second": Seen(1.0, 1.0)}
+    found = proposal(planned(Limits(latency_s=2.5)), stats, None)
+    assert found is not None
+    assert found.seconds == pytest.approx(4.0, rel=1e-2)
+    assert found.plan.estimate.seconds == pytest.approx(2.2, rel=1e-2)
+    assert proposal(planned(Limits(latency_s=2.1)), stats, None) is None
+
+
+def test_nodes_that_stay_are_run_for_several_requests_as_before() -> None:
+    """They were measured so where they are; one that moves was not."""
+    both = {"first": MicroBatch(4, 0.01), "second": MicroBatch(4, 0.01)}
+    plan = replace(planned(), micro_batches=both)
+    found = proposal(plan, {"first": Seen(3.0, 1.0), "second": Seen(1.0, 1.0)}, None)
+    assert found is not None
+    assert found.plan.micro_batches == {"second": MicroBatch(4, 0.01)}
 
 
 def test_a_session_tells_drift_once_among_its_events() -> None:

@@ -88,6 +88,16 @@ def test_the_cheapest_plan_is_paid_by_the_second() -> None:
     assert plan.estimate.dollars == pytest.approx(2.0, rel=1e-3)
 
 
+def test_electricity_alone_is_paid_by_the_second_too() -> None:
+    """No rent and no hardware to write off: what a longer request costs is the idle power in it."""
+    own = replace(WHERE.processors[0], idle_watts=100.0, dollars_per_hour=0.0, dollars_per_kwh=0.36)
+    both = (option("cpu/a", 1.0, joules=30.0, dollars=3e-6), option("cpu/b", 5.0, joules=5.0, dollars=5e-7))
+    options = {"first": both, "second": both}
+    request = Request("cost", Limits(), Selection())
+    plan = settle(CHAIN, Machine((own,), WHERE.devices), request, setting(CHAIN, options), None, 1.0)
+    assert plan.estimate.seconds == pytest.approx(2.0, rel=1e-3)
+
+
 def plain(problem: Problem, objective: str) -> Solved:
     schedule = solve(problem, objective=objective)  # type: ignore[arg-type]
     return problem, schedule, schedule.makespan_s
