@@ -32,6 +32,7 @@ from hetero.planning.gate import Gate
 from hetero.planning.whole import Solved, keeping_limits, whole_of
 from hetero.plans import CONTROL, Choice, Considered, Plan, Request, Speeds
 from hetero.rewrite.batch import batch_of
+from hetero.schedule.infeasible import NothingFitsError
 from hetero.schedule.problem import Limits as ProblemLimits
 from hetero.schedule.problem import Option, Problem
 from hetero.schedule.schedule import Schedule
@@ -71,9 +72,7 @@ def settle(
                 posed, request.objective, request.limits, machine, partial(_overhead_s, graph), solved
             )
         except InfeasibleError as error:
-            raise InfeasibleError(
-                f"no plan of {graph.name!r} keeps {_stated(request.limits)}: {error}"
-            ) from error
+            raise NothingFitsError(partial(_none_keeps, graph, request.limits, error)) from error
         choices = formulated.choices({task.name: task.option for task in schedule.tasks})
         verdict = None if gate is None else gate.check(choices)
         if verdict is None or verdict.error <= request.limits.effective_error:
@@ -184,6 +183,10 @@ def _problem_limits(request: Request) -> ProblemLimits:
         error=limits.effective_error if adds_up else None,
         memory_bytes=limits.memory_bytes,
     )
+
+
+def _none_keeps(graph: Graph, limits: Limits, error: InfeasibleError) -> str:
+    return f"no plan of {graph.name!r} keeps {_stated(limits)}: {error}"
 
 
 def _require_usable(options: Mapping[str, tuple[Considered, ...]], notes: list[str]) -> None:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from hetero.errors import InfeasibleError
 from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import critical_path, load
 from hetero.schedule.problem import Limits, Problem
 
-__all__ = ["explain", "missing_bytes"]
+__all__ = ["NothingFitsError", "explain", "missing_bytes"]
+
+
+class NothingFitsError(InfeasibleError):
+    """Says why to whoever asks: finding out may take another solve, and many who catch it only try something else."""
+
+    def __init__(self, why: Callable[[], str]) -> None:
+        super().__init__()
+        self._why = functools.cache(why)
+
+    def __str__(self) -> str:
+        return self._why()
+
+    def __reduce__(self) -> tuple[Any, ...]:  # what it would be found out from stays here
+        return InfeasibleError, (str(self),)
 
 
 def explain(problem: Problem, arrays: Arrays, limits: Limits, *, proven: bool = True) -> str:
@@ -87,9 +105,6 @@ def _fastest(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
     """With several limits at once, what the limit on seconds would have to be."""
     if limits.seconds is None:
         return
-    from dataclasses import replace
-
-    from hetero.errors import InfeasibleError
     from hetero.schedule.budget import Budget
     from hetero.schedule.latency import shortest
 

@@ -10,22 +10,22 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from functools import cached_property, partial
 
-from hetero.errors import InfeasibleError
 from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import Ends, quick_bound
 from hetero.schedule.budget import Budget
 from hetero.schedule.clock import now
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Effort, Outcome
-from hetero.schedule.infeasible import explain, missing_bytes
+from hetero.schedule.infeasible import NothingFitsError, explain, missing_bytes
 from hetero.schedule.load_bounds import load_bound
 from hetero.schedule.pooling import pooled
 from hetero.schedule.problem import Limits, Problem
 from hetero.schedule.repair import packed_by_solver, starting_draft
 from hetero.schedule.small import is_small, shortest_small
 from hetero.schedule.ticks import time_ticks
-from hetero.schedule.tradeoff import tradeoff_bound
+from hetero.schedule.tradeoff import Multipliers, multipliers
 
 __all__ = ["shortest"]
 
@@ -91,7 +91,7 @@ class _Solve:
         self._ends = Ends.of(arrays)
         self._bound = quick_bound(arrays, self._ends)
         if math.isinf(self._bound) or missing_bytes(arrays, limits) > 0:
-            raise InfeasibleError(explain(problem, arrays, limits))
+            raise NothingFitsError(partial(explain, problem, arrays, limits))
         self._best: Draft | None = starting_draft(arrays, limits, quick=budget.left == 0)
         self._impossible = False
         self._raise_bound(load_bound(arrays, self._ends, fit=False))
@@ -105,7 +105,9 @@ class _Solve:
             self._in_steps(self._budget.steps)
         best, limit = self._best, self._limits.seconds
         if best is None or (limit is not None and best.makespan_s > limit * (1 + 1e-9)):
-            raise InfeasibleError(explain(self._problem, self._arrays, self._limits, proven=self._impossible))
+            raise NothingFitsError(
+                partial(explain, self._problem, self._arrays, self._limits, proven=self._impossible)
+            )
         return best, min(self._bound, best.makespan_s)
 
     def _by_the_clock(self) -> None:
@@ -163,12 +165,18 @@ class _Solve:
 
     def _bound_tradeoff(self) -> None:
         if self._arrays.options + self._arrays.edges <= TRADEOFF_UP_TO_SIZE:
-            self._raise_bound(tradeoff_bound(self._arrays, self._limits))
+            prices = self._prices
+            self._raise_bound(0.0 if prices is None else prices.bound_s(self._arrays))
+
+    @cached_property
+    def _prices(self) -> Multipliers | None:
+        """Of chains, load and limits together: they bound by themselves, and guide the branch and bound."""
+        return multipliers(self._arrays, self._limits)
 
     def _small(self, nodes: int) -> None:
         if not is_small(self._arrays, self._limits):
             return
-        horizon_s = worst_case(self._arrays) if self._best is None else self._best.makespan_s
+        horizon_s = self._horizon_s
         outcome = shortest_small(
             self._arrays,
             self._limits,
@@ -176,11 +184,18 @@ class _Solve:
             horizon_s=horizon_s,
             bound_s=self._bound,
             ticks=time_ticks(self._arrays, horizon_s),
+            tails=self._ends.tail,
+            prices=self._prices,
             most_nodes=min(nodes, SMALL_NODES),
         )
         self._keep(outcome.draft)
         self._impossible = outcome.infeasible
         self._raise_bound(outcome.bound)
+
+    @property
+    def _horizon_s(self) -> float:
+        """A makespan that no better schedule exceeds."""
+        return worst_case(self._arrays) if self._best is None else self._best.makespan_s
 
     @property
     def _valid(self) -> bool:
@@ -238,7 +253,7 @@ class _Solve:
             self._arrays,
             self._limits,
             incumbent=self._best,
-            horizon_s=worst_case(self._arrays) if self._best is None else self._best.makespan_s,
+            horizon_s=self._horizon_s,
             lower_s=self._bound,
             effort=effort,
         )

@@ -52,7 +52,7 @@ LOOKAHEAD_UP_TO = 20_000
 def heft(arrays: Arrays, limits: Limits) -> Draft | None:
     """Heterogeneous Earliest Finish Time: by decreasing upward rank, to where it ends first."""
     priority = upward_rank(arrays)
-    return place_all(arrays, limits, priority, lambda builder, task: builder.earliest_finish(task), "heft")
+    return place_all(arrays, limits, priority, Builder.earliest_finish, "heft")
 
 
 def heft_by_shortest(arrays: Arrays, limits: Limits) -> Draft | None:
@@ -68,7 +68,7 @@ def heft_by_longest(arrays: Arrays, limits: Limits) -> Draft | None:
 def _heft_by(arrays: Arrays, limits: Limits, extreme: np.ufunc, method: str) -> Draft | None:
     seconds = extreme.reduceat(arrays.seconds, arrays.first[:-1]) if arrays.tasks else np.zeros(0)
     priority = upward_rank(arrays, seconds)
-    return place_all(arrays, limits, priority, lambda builder, task: builder.earliest_finish(task), method)
+    return place_all(arrays, limits, priority, Builder.earliest_finish, method)
 
 
 def peft(arrays: Arrays, limits: Limits) -> Draft | None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hetero.schedule.arrays import Arrays, Floats, Ints
 
-__all__ = ["Packing", "held_bytes"]
+__all__ = ["Packing", "choices", "held_bytes"]
 
 TINY = 1e-12  # of a capacity: less is rounding
 MOST_DELAYS = 30_000_000
@@ -40,7 +40,7 @@ class Packing:
 
     def __init__(self, arrays: Arrays, option: Ints, *, lean: bool) -> None:
         self._arrays = arrays
-        self._choice = _choices(arrays, arrays.memory if lean else arrays.seconds)
+        self._choice = choices(arrays, arrays.memory if lean else arrays.seconds)
         self._group = _groups(arrays)
         self._needs = _group_bytes(arrays, self._choice, self._group)
         self._place = arrays.processor[option].copy()
@@ -172,7 +172,7 @@ class Packing:
         self._place[(self._group == group) & (self._place == here)] = there
 
 
-def _choices(arrays: Arrays, by: Floats) -> Ints:
+def choices(arrays: Arrays, by: Floats) -> Ints:
     """n x p: for each task the option with the least of `by` on each processor, -1 where there is none."""
     choice = np.full((arrays.tasks, arrays.processors), -1, dtype=np.int64)
     last_wins = np.lexsort((-arrays.seconds, -by))

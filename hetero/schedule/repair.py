@@ -23,10 +23,11 @@ from hetero.schedule.arrays import Arrays, Floats, Ints
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Effort, Outcome
 from hetero.schedule.list_scheduling import fixed_options, heft, portfolio
-from hetero.schedule.packing import Packing, held_bytes
+from hetero.schedule.packing import Packing, choices, held_bytes
 from hetero.schedule.problem import Limits
 from hetero.schedule.ranks import upward_rank
 from hetero.schedule.reservations import heft_with_reservations
+from hetero.schedule.tradeoff import limited_sums
 
 __all__ = ["memory_binds", "packed_by_solver", "repaired", "starting_draft"]
 
@@ -96,7 +97,7 @@ def _stretches(arrays: Arrays) -> Ints | None:
     """
     if not np.isfinite(arrays.latency).all():
         return None
-    fastest = _fastest(arrays)
+    fastest = choices(arrays, arrays.seconds)
     in_use = np.unique(arrays.processor)
     mean = np.array([arrays.seconds[arrays.processor == p].mean() for p in in_use.tolist()])
     places = in_use[np.argsort(mean, kind="stable")]
@@ -115,14 +116,6 @@ def _stretches(arrays: Arrays) -> Ints | None:
         able = [p for p in (*places[place:], *places, *range(arrays.processors)) if fastest[task, p] >= 0]
         option[task] = fastest[task, able[0]]
     return option
-
-
-def _fastest(arrays: Arrays) -> Ints:
-    """n x p: the option of each task that is fastest on each processor, -1 where there is none."""
-    fastest = np.full((arrays.tasks, arrays.processors), -1, dtype=np.int64)
-    slowest_first = np.argsort(-arrays.seconds, kind="stable")
-    fastest[arrays.task[slowest_first], arrays.processor[slowest_first]] = slowest_first
-    return fastest
 
 
 def _needed(arrays: Arrays) -> Floats:
@@ -151,10 +144,5 @@ def _keeps_limits(arrays: Arrays, limits: Limits, option: Ints) -> bool:
     if total is not None and float(held_bytes(arrays, option).sum()) > total:
         return False
     return all(
-        limit is None or float(values[option].sum()) <= limit * (1 + 1e-12)
-        for values, limit in (
-            (arrays.joules, limits.joules),
-            (arrays.dollars, limits.dollars),
-            (arrays.error, limits.error),
-        )
+        float(values[option].sum()) <= limit * (1 + 1e-12) for values, limit in limited_sums(arrays, limits)
     )

@@ -12,16 +12,15 @@ import math
 import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats
-from hetero.schedule.bounds import tails
 from hetero.schedule.clock import off_the_clock
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Outcome
 from hetero.schedule.load_bounds import even_weights
 from hetero.schedule.problem import Limits
 from hetero.schedule.ticks import Ticks
-from hetero.schedule.tradeoff import Multipliers, limited_sums, multipliers
+from hetero.schedule.tradeoff import Multipliers, limited_sums
 
-__all__ = ["MOST_TASKS", "is_small", "shortest_small"]
+__all__ = ["is_small", "shortest_small"]
 
 MOST_TASKS = 24
 MOST_CORES = 64
@@ -51,11 +50,14 @@ def shortest_small(
     horizon_s: float,
     bound_s: float,
     ticks: Ticks,
+    tails: Floats,
+    prices: Multipliers | None,
     most_nodes: int,
 ) -> Outcome:
     """The shortest schedule of a problem that ``is_small``: starts from a valid one, stops at a bound already proven.
 
-    ``horizon_s`` is a makespan that need not be exceeded, ``ticks`` are those of all times up to it.
+    ``horizon_s`` is a makespan that need not be exceeded, ``ticks`` are those of all times up to it; ``tails`` and
+    ``prices`` those of ``hetero.schedule.bounds`` and ``tradeoff`` for the same limits.
 
     Where it ran to its end, the bound of what it gives is the makespan, or nothing fits.
     """
@@ -63,16 +65,15 @@ def shortest_small(
 
     delays = _delays(arrays)
     sums = limited_sums(arrays, limits)
-    found = multipliers(arrays, limits)
     # The first set's tolls also order the options of a task.
-    sets = [*([found] if found is not None else []), _by_load(arrays, len(sums))]
+    sets = [*([prices] if prices is not None else []), _by_load(arrays, len(sums))]
     graph = Graph(
         first=arrays.first,
         task=arrays.task,
         processor=arrays.processor,
         seconds=arrays.seconds,
         cores=arrays.cores,
-        tails=tails(arrays),
+        tails=tails,
         quantity=_rows([quantity / (limit or 1.0) for quantity, limit in sums], arrays.options),
         in_first=arrays.incoming_first,
         source=arrays.source[arrays.incoming],
@@ -82,7 +83,7 @@ def shortest_small(
         step_s=1.0 / ticks.per_unit if ticks.exact else 0.0,
         one_place=arrays.processors == 1 and not sums,
     )
-    prices = Prices(
+    rows = Prices(
         flow=_rows([each.flow[arrays.incoming] for each in sets], arrays.edges),
         ending=_rows([each.ending for each in sets], arrays.tasks),
         weight=_rows([each.weight for each in sets], arrays.processors),
@@ -96,7 +97,7 @@ def shortest_small(
         known = _just_above(longest, graph.step_s)
     with off_the_clock():
         option, start, best_s, complete = branch_and_bound(
-            graph, prices, known, bound_s * (1 + 1e-12), most_nodes
+            graph, rows, known, bound_s * (1 + 1e-12), most_nodes
         )
     draft = Draft.of(arrays, option, start, "branch-and-bound") if len(option) else None
     if not complete:

@@ -8,15 +8,15 @@ fluid bound, which a pipelined execution approaches.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from hetero.errors import InfeasibleError
 from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import SAFETY
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
-from hetero.schedule.infeasible import explain
+from hetero.schedule.infeasible import NothingFitsError, explain
 from hetero.schedule.latency import worst_case
 from hetero.schedule.list_scheduling import fixed_options, portfolio
 from hetero.schedule.measures import chosen_options, period_s
@@ -70,7 +70,7 @@ def _exact(
     )
     drafts = [draft for draft in (incumbent, outcome.draft) if draft is not None]
     if not drafts:
-        raise InfeasibleError(explain(problem, arrays, limits, proven=outcome.infeasible))
+        raise NothingFitsError(partial(explain, problem, arrays, limits, proven=outcome.infeasible))
     best = min(drafts, key=lambda draft: _period(problem, arrays, draft))
     period = _period(problem, arrays, best)
     if best is not incumbent and limits.seconds is None:

@@ -41,10 +41,14 @@ def _for_the_order(arrays: Arrays, budget: Budget) -> Budget:
 
 def _valid(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> Draft:
     """What a solver that runs out of time falls back on. Raises where nothing fits."""
+    part = budget.part(0.2)
+    short = _for_the_order(arrays, part)
     try:
-        return shortest(problem, arrays, limits, _for_the_order(arrays, budget.part(0.2)))[0]
-    except InfeasibleError:  # in a moment
-        return shortest(problem, arrays, limits, budget.part(0.2))[0]
+        return shortest(problem, arrays, limits, short)[0]
+    except InfeasibleError:
+        if short is part:
+            raise
+        return shortest(problem, arrays, limits, budget.part(0.2))[0]  # not in a moment, then
 
 
 def _each_task_at_its_least(arrays: Arrays, quantity: Floats) -> tuple[Arrays, float]:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from hetero.errors import InfeasibleError
 from hetero.schedule import Edge, Limits, Option, Problem, Processor, Task
 from hetero.schedule.arrays import Arrays, to_arrays
+from hetero.schedule.bounds import tails
 from hetero.schedule.effort import Outcome
 from hetero.schedule.latency import worst_case
 from hetero.schedule.small import is_small, shortest_small
 from hetero.schedule.ticks import time_ticks
+from hetero.schedule.tradeoff import multipliers
 from hetero.schedule.usable import usable_options
 
 from .brute_force import optimum
@@ -36,6 +38,8 @@ def search(arrays: Arrays, limits: Limits, nodes: int = 10**6) -> Outcome:
         horizon_s=horizon_s,
         bound_s=0.0,
         ticks=time_ticks(arrays, horizon_s),
+        tails=tails(arrays),
+        prices=multipliers(arrays, limits),
         most_nodes=nodes,
     )
 

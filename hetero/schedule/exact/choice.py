@@ -10,6 +10,7 @@ from hetero.schedule.arrays import Arrays
 from hetero.schedule.exact.model import Model, largest_sum
 from hetero.schedule.problem import Limits
 from hetero.schedule.ticks import Ticks, ticks_for
+from hetero.schedule.tradeoff import limited_sums
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
@@ -84,15 +85,10 @@ def _memory_terms(model: Model, processor: int, unit: Ticks) -> list[cp_model.Li
 
 def _limit_sums(model: Model, limits: Limits) -> None:
     arrays = model.arrays
-    for values, limit in (
-        (arrays.joules, limits.joules),
-        (arrays.dollars, limits.dollars),
-        (arrays.error, limits.error),
-    ):
-        if limit is not None:
-            unit = ticks_for(np.append(values, limit), max(limit, largest_sum(arrays, values)))
-            used = model.weighted(range(arrays.options), unit.whole(values))
-            model.cp.add(used <= unit.at_most(limit))
+    for values, limit in limited_sums(arrays, limits):
+        unit = ticks_for(np.append(values, limit), max(limit, largest_sum(arrays, values)))
+        used = model.weighted(range(arrays.options), unit.whole(values))
+        model.cp.add(used <= unit.at_most(limit))
 
 
 def _forbid_missing_links(model: Model) -> None:
