@@ -167,7 +167,7 @@ class _Page:
                 return f"{targets} = {yes}({taken}) if {self._tree(test)} else {no}({taken})"
 
     def _pieces(self, item: Map) -> list[Function]:
-        blocks = [part.block for part in item.parts] if item.parts and not item.lazy else [item.body]
+        blocks = [part.block for part in item.parts] if item.parts else [item.body]
         return [self._book.function(block) for block in blocks]
 
     def _call(self, call: Call) -> str:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hetero import detect
@@ -42,16 +43,21 @@ def bind_to_cores(count: int, folder: Path | None = None) -> Cores | None:
     found = _claimed(allowed, count, folder or Path(tempfile.gettempdir()) / "hetero-cores")
     if found is not None:
         for thread in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(thread.name), found.numbers)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setaffinity(int(thread.name), found.numbers)
     return found
 
 
 def _claimed(allowed: Sequence[int], count: int, folder: Path) -> Cores | None:
-    folder.mkdir(mode=0o777, exist_ok=True)
+    _make_for_all(folder)
     numbers: list[int] = []
     files: list[int] = []
     for number in allowed:
-        file = os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            # To be locked it need not be written, and it may be another user's.
+            file = os.open(folder / f"{number}.lock", os.O_RDONLY | os.O_CREAT, 0o666)
+        except PermissionError:
+            continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -63,3 +69,12 @@ def _claimed(allowed: Sequence[int], count: int, folder: Path) -> Cores | None:
             return Cores(numbers, files)
     Cores(numbers, files).close()
     return None
+
+
+def _make_for_all(folder: Path) -> None:
+    """Whoever comes first makes the folder, and others need it as much; the mode of ``mkdir`` is cut by the umask."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    folder.chmod(0o777)

@@ -20,7 +20,7 @@ from hetero.run.retry import device_failure
 
 __all__ = ["Gatherer", "run_together"]
 
-Outcome: TypeAlias = Outputs | Exception
+Outcome: TypeAlias = Outputs | BaseException
 
 
 def run_together(run: Run, calls: Sequence[Sequence[Any]]) -> list[Outcome]:
@@ -36,7 +36,7 @@ def run_together(run: Run, calls: Sequence[Sequence[Any]]) -> list[Outcome]:
         return [_outcome(run, calls[0])]
     try:
         outputs = run(*stacked(calls, [None] * len(calls[0])))
-    except Exception as error:  # whatever a node raises
+    except BaseException as error:  # whatever a node raises: also SystemExit must not end a lane's thread
         if device_failure(error) is not None:
             return [error] * len(calls)
         return [_outcome(run, call) for call in calls]
@@ -49,7 +49,7 @@ def run_together(run: Run, calls: Sequence[Sequence[Any]]) -> list[Outcome]:
 def _outcome(run: Run, call: Sequence[Any]) -> Outcome:
     try:
         return run(*call)
-    except Exception as error:  # it is its request's
+    except BaseException as error:  # it is its request's
         return error
 
 
@@ -73,6 +73,7 @@ class Gatherer:
         explained: Callable[[Exception], NodeError],
         landed: Callable[[Flight, int, BaseException | None], None],
     ) -> None:
+        self.path = plan.call.path
         self._take, self._run, self._give = take, run, give
         self._slots = plan.call.outputs
         self._dispatcher, self._cores, self._index = place
@@ -82,9 +83,10 @@ class Gatherer:
         self._requests = self._calls = 0
 
     @property
-    def requests_a_call(self) -> float:
+    def counts(self) -> tuple[int, int]:
+        """Requests so far, and the calls that were made for them."""
         with self._counts:
-            return self._requests / self._calls if self._calls else 1.0
+            return self._requests, self._calls
 
     def expect(self, flight: Flight) -> None:
         """A request that will come by."""
@@ -125,8 +127,9 @@ class Gatherer:
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         if flight.over:  # its deadline has passed under the call, or its caller has left
             return
-        if isinstance(outcome, Exception):
-            self._landed(flight, self._index, self._explained(outcome))
+        if isinstance(outcome, BaseException):
+            error = self._explained(outcome) if isinstance(outcome, Exception) else outcome
+            self._landed(flight, self._index, error)
             return
         try:
             for slot, value in zip(self._slots, outcome, strict=True):

@@ -68,7 +68,10 @@ def _generates(program: Program, call: Call, here: Container[str]) -> bool:
 
 def _lazily(block: Block, paths: Container[str]) -> Block:
     def lazy(item: Instruction) -> Instruction:
-        return replace(item, lazy=True) if isinstance(item, Call | Map) and item.path in paths else item
+        if not isinstance(item, Call | Map) or item.path not in paths:
+            return item
+        # A map that gives its items out one by one runs them one by one.
+        return replace(item, lazy=True, parts=()) if isinstance(item, Map) else replace(item, lazy=True)
 
     return replace(block, body=tuple(map(lazy, block.body)))
 

@@ -6,11 +6,11 @@ site that are the same number of site changes away from the request's start. Leg
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from hetero.run.liveness import with_frees
-from hetero.run.program import Block, Free, Gather, Program, Recv, Send, Slot, Stage, Take
+from hetero.run.program import Block, Call, Free, Gather, Program, Recv, Send, Slot, Stage, Take, calls
 from hetero.run.sites import site_of
 
 __all__ = ["Leg", "split"]
@@ -24,6 +24,10 @@ class Leg:
     program: Program
     takes: tuple[Slot, ...]
     gives: tuple[Slot, ...]
+
+    def calls(self) -> Iterator[Call]:
+        """Every call of its stages, those inside maps and branches too."""
+        return (call for stage in self.program.stages for call in calls(stage.block))
 
 
 def split(program: Program) -> tuple[Leg, ...]:

@@ -16,7 +16,6 @@ from hetero.events import Event
 from hetero.latch import Latch
 from hetero.machine import Machine
 from hetero.registry import open_device
-from hetero.run.alarms import Alarms
 from hetero.run.codegen import Function
 from hetero.run.dispatch import Dispatcher
 from hetero.run.executor import AtWork, Launched
@@ -65,7 +64,6 @@ class LocalExecutor:
         self._workshop = workshop or Workshop(program.stages, program.builds, machine, open_device)
         self._straight = self._workshop.function(program.straight) if program.straight else None
         self._finish = self._workshop.function(program.finish)
-        self._alarms = Alarms()
         self._stages = self._prepare(program.stages)
         self._gatherers = [stage.gatherer for stage in self._stages if stage.gatherer is not None]
         self._waiting = tuple(len(stage.waits_for) for stage in program.stages)
@@ -99,7 +97,7 @@ class LocalExecutor:
             shop.run(call),
             shop.function(together.give),
             (shop.dispatcher(stage.lane.processor), stage.cores, stage.index),
-            self._alarms,
+            shop.alarms,
             shop.note(call.path, stage.lane),
             partial(shop.explained, default=call.path),
             self._left_together,
@@ -308,11 +306,14 @@ class LocalExecutor:
 
     def stats(self) -> dict[str, NodeStats]:
         found = self._workshop.stats()
-        for stage, runnable in zip(self.program.stages, self._stages, strict=True):
-            if runnable.gatherer is not None and stage.together is not None:
-                path = stage.together.call.path
-                if path in found:
-                    found[path] = replace(found[path], requests_a_call=runnable.gatherer.requests_a_call)
+        lazy = self._lazy._gatherers if "_lazy" in self.__dict__ else []
+        counts: dict[str, tuple[int, int]] = {}
+        for gatherer in (*self._gatherers, *lazy):
+            (requests, made), (more, again) = counts.get(gatherer.path, (0, 0)), gatherer.counts
+            counts[gatherer.path] = requests + more, made + again
+        for path, (requests, made) in counts.items():
+            if path in found and made:
+                found[path] = replace(found[path], requests_a_call=requests / made)
         return found
 
     def spans(self, *, take: bool = False) -> list[Span]:
@@ -322,5 +323,4 @@ class LocalExecutor:
         return self._workshop.events()
 
     def close(self) -> None:
-        self._alarms.close()
         self._workshop.close()

@@ -32,10 +32,9 @@ class Work:
     legs: Mapping[int, Leg]
     machine: Machine
     parcel: Parcel
-    gpu_share: float = 1.0
 
     def needs(self, offered: Mapping[str, float]) -> Needs:
-        return needs_of(tuple(self.legs.values()), self.machine, offered, self.gpu_share)
+        return needs_of(tuple(self.legs.values()), self.machine, offered)
 
 
 @dataclass(frozen=True, slots=True)

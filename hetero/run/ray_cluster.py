@@ -26,7 +26,7 @@ from hetero.run.ray_connection import connect, living_nodes, release
 from hetero.run.ray_group import Group
 from hetero.run.ray_machine import machine_from_ray
 from hetero.run.ray_shipping import Store
-from hetero.run.ray_sites import Site
+from hetero.run.ray_sites import Site, Taken
 from hetero.run.replicas import replicas
 from hetero.run.sites import site_of
 from hetero.run.timing import NodeStats
@@ -53,7 +53,6 @@ class RayExecutor:
 
     Args:
         replicate: give the busiest site as many equal nodes as are free, for requests in flight.
-        gpu_share: how much of each GPU its actors hold; other jobs may use the rest.
 
     Raises:
         UnavailableError: there is no cluster at ``address``, or no node that can take an actor.
@@ -67,7 +66,6 @@ class RayExecutor:
         address: str | None = None,
         *,
         replicate: bool = False,
-        gpu_share: float = 1.0,
     ) -> None:
         connect(address)
         self.program = program
@@ -84,17 +82,17 @@ class RayExecutor:
         self._sites: dict[str, Site] = {}
         self._group: Group | None = None
         try:
-            self._open(machine, nodes, gpu_share)
+            self._open(machine, nodes)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, machine: Machine, nodes: Mapping[str, Sequence[str]], gpu_share: float) -> None:
+    def _open(self, machine: Machine, nodes: Mapping[str, Sequence[str]]) -> None:
         """Reserve room for all actors, start them all, then wait for each."""
         import ray
 
         store = Store(self.program.builds)
-        works = {site: self._work(site, machine, store, gpu_share) for site in nodes}
+        works = {site: self._work(site, machine, store) for site in nodes}
         offered = {node["NodeID"]: node["Resources"] for node in living_nodes()}
         here = offered[ray.get_runtime_context().get_node_id()]
         self._room.limit_nbytes = STORE_SHARE * here.get("object_store_memory", inf)
@@ -112,9 +110,9 @@ class RayExecutor:
             for actor in found.actors:
                 actor.opened()
 
-    def _work(self, site: str, machine: Machine, store: Store, gpu_share: float) -> Work:
+    def _work(self, site: str, machine: Machine, store: Store) -> Work:
         legs = {i: leg for i, leg in enumerate(self._legs) if leg.site == site}
-        return Work(legs, machine, store.parcel(legs, machine), gpu_share)
+        return Work(legs, machine, store.parcel(legs, machine))
 
     def run(self, values: Sequence[Any]) -> Any:
         """The result of one request; the caller waits for it.
@@ -129,11 +127,13 @@ class RayExecutor:
         from hetero.run.ray_site import NodeFailedError
 
         sizes = [nbytes_of(value) for value in values]
-        taken = {name: site.take() for name, site in self._sites.items()}
+        taken: dict[str, Taken] = {}
         answered = False
         try:
-            actors = {name: found.handle for name, found in taken.items()}
             with self._room.holding(sum(size for size in sizes if size >= STORE_NBYTES)):
+                # Not before there is room: an actor is chosen, and its clock runs, for a request that goes out now.
+                taken.update((name, site.take()) for name, site in self._sites.items())
+                actors = {name: found.handle for name, found in taken.items()}
                 result = self._request(values, sizes, actors)
             answered = True
             return result

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hetero.machine import Machine, Processor
 from hetero.run.legs import Leg
-from hetero.run.program import Lane, calls
+from hetero.run.program import Lane
 from hetero.run.sites import local_name
 
 __all__ = ["QUANTUM", "Needs", "most_offered", "needs_of"]
@@ -36,14 +36,11 @@ class Needs:
         return {name: float(value) for name, value in named.items() if value}
 
 
-def needs_of(
-    legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float], gpu_share: float = 1.0
-) -> Needs:
+def needs_of(legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float]) -> Needs:
     """What the legs of one site hold: the cores of its CPU at most, its GPUs, and every custom resource of the node
     that is called like a processor that they use or like its kind; with a circuit among them, its ``quantum`` too.
 
-    ``offered`` are the resources of the node, as Ray counts them. ``gpu_share`` is how much of each of its GPUs is
-    held: with a part of one, other actors may use the rest.
+    ``offered`` are the resources of the node, as Ray counts them.
     """
     widths: dict[Lane, int] = {}
     for stage in (stage for leg in legs for stage in leg.program.stages):
@@ -51,10 +48,10 @@ def needs_of(
     held: dict[str, int] = {}
     for lane, cores in widths.items():
         held[lane.processor] = held.get(lane.processor, 0) + cores
-    for call in (call for leg in legs for stage in leg.program.stages for call in calls(stage.block)):
+    for call in (call for leg in legs for call in leg.calls()):
         # Inside a map the processor of a node is no lane of its own.
         held.setdefault(machine.device(legs[0].program.builds[call.executable].device).processor, 0)
-    node_id, cpus, gpus = "", 0, 0.0
+    node_id, cpus, gpus = "", 0, 0
     resources: dict[str, float] = {}
     for name, cores in held.items():
         processor: Processor = machine.processor(name)
@@ -62,7 +59,7 @@ def needs_of(
         if processor.kind == "cpu":
             cpus += min(cores, processor.cores)
         elif processor.kind == "gpu" and offered.get("GPU"):
-            gpus += gpu_share
+            gpus += 1
         resources |= {word: 1.0 for word in (local_name(name), processor.kind) if word in offered}
     if QUANTUM in offered and _has_circuit(legs):
         resources[QUANTUM] = 1.0
@@ -71,12 +68,7 @@ def needs_of(
 
 def _has_circuit(legs: Sequence[Leg]) -> bool:
     builds = legs[0].program.builds
-    return any(
-        builds[call.executable].op.kind == "circuit"
-        for leg in legs
-        for stage in leg.program.stages
-        for call in calls(stage.block)
-    )
+    return any(builds[call.executable].op.kind == "circuit" for leg in legs for call in leg.calls())
 
 
 def most_offered(

@@ -9,7 +9,7 @@ from typing import Any
 
 from hetero.machine import Machine
 from hetero.run.legs import Leg
-from hetero.run.program import Build, calls
+from hetero.run.program import Build
 
 __all__ = ["Parcel", "Store", "unpack"]
 
@@ -36,9 +36,7 @@ class Store:
     def parcel(self, legs: Mapping[int, Leg], machine: Machine) -> Parcel:
         import cloudpickle  # ops hold functions of scripts and notebooks
 
-        used = {
-            call.executable for leg in legs.values() for s in leg.program.stages for call in calls(s.block)
-        }
+        used = {call.executable for leg in legs.values() for call in leg.calls()}
         elsewhere: Any = None  # an op of another site, which nobody here asks for
         light = {
             number: replace(

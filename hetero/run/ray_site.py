@@ -132,10 +132,6 @@ class SiteHost:
         """Answered at once however much runs."""
         return True
 
-    def cores(self) -> tuple[int, ...]:
-        """The cores that it is bound to."""
-        return self._cores.numbers if self._cores is not None else ()
-
     def set_tracing(self, on: bool) -> None:
         self._opened().tracing = on
 

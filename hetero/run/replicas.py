@@ -79,9 +79,4 @@ def _is_equal(legs: Sequence[Leg], machine: Machine, site: str) -> bool:
 
 def _devices(legs: Sequence[Leg]) -> Mapping[str, None]:
     """The devices that legs use, each once."""
-    return dict.fromkeys(
-        leg.program.builds[call.executable].device
-        for leg in legs
-        for stage in leg.program.stages
-        for call in calls(stage.block)
-    )
+    return dict.fromkeys(leg.program.builds[call.executable].device for leg in legs for call in leg.calls())

@@ -35,8 +35,9 @@ class Router:
         self._under_way = [0] * len(names)
         self._pace_s = [0.0] * len(names)
         self._answers = [0] * len(names)
-        self._warm = [0] * len(names)
-        self._known = [0] * len(names)  # answers that the pace was learned from
+        self._seen = [0] * len(
+            names
+        )  # answers since it is up: the pace is learned from those after the first ones
         self._last = [0] * len(names)
         self._picks = 0
         self._up = [True] * len(names)
@@ -68,12 +69,12 @@ class Router:
             if seconds is None:
                 return
             self._answers[worker] += 1
-            self._warm[worker] += 1
-            if self._warm[worker] <= WARM_AFTER:
+            learned_from = self._known(worker)
+            self._seen[worker] += 1
+            if not self._known(worker):
                 return
             pace_s = seconds / under_way
-            self._pace_s[worker] += (pace_s - self._pace_s[worker]) * (MEMORY if self._known[worker] else 1.0)
-            self._known[worker] += 1
+            self._pace_s[worker] += (pace_s - self._pace_s[worker]) * (MEMORY if learned_from else 1.0)
             slow = self._notice(worker)
         if slow is not None:
             self._log.add("slow", self._names[worker], slow)
@@ -89,20 +90,24 @@ class Router:
         """Use a worker again, as one of which nothing is known."""
         with self._lock:
             self._up[worker], self._pace_s[worker] = True, 0.0
-            self._warm[worker] = self._known[worker] = 0
+            self._seen[worker] = 0
             self._told.discard(worker)
 
+    def _known(self, worker: int) -> int:
+        """From how many answers its pace was learned."""
+        return max(0, self._seen[worker] - WARM_AFTER)
+
     def _cost(self, worker: int) -> float:
-        if not self._known[worker]:
+        if not self._known(worker):
             return self._under_way[worker] + 1.0
-        fastest_s = min(pace for pace, n in zip(self._pace_s, self._known, strict=True) if n)
+        fastest_s = min(pace for i, pace in enumerate(self._pace_s) if self._known(i))
         # The root, because a pace that was learned in a bad moment is unlearned only by requests: by the pace itself a
         # worker that was held up once would have none for long.
         return (self._under_way[worker] + 1.0) * sqrt(self._pace_s[worker] / max(fastest_s, 1e-9))
 
     def _notice(self, worker: int) -> str | None:
         """What to tell of a worker that has become slow, once."""
-        known = [i for i, n in enumerate(self._known) if n >= KNOWN_AFTER and self._up[i]]
+        known = [i for i, up in enumerate(self._up) if up and self._known(i) >= KNOWN_AFTER]
         if worker not in known or len(known) < 2:
             return None
         fastest = min(known, key=self._pace_s.__getitem__)

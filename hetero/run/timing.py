@@ -86,7 +86,9 @@ class BlockTimes:
         """The times of one run."""
         next(self._calls)
         self.ring.append(times)
-        if not self._kept(self, times) and len(self.ring) >= self._enough:
+        if self._kept(self, times):
+            self.names["seldom"] = 0  # also where the trace began while an earlier run said otherwise
+        elif len(self.ring) >= self._enough:
             self.names["seldom"] = SELDOM if times[-1] - times[0] < self._quick_s else 0
 
 

@@ -13,6 +13,7 @@ from hetero.errors import NodeError
 from hetero.events import Event
 from hetero.machine import Machine
 from hetero.ops.function import FunctionOp
+from hetero.run.alarms import Alarms
 from hetero.run.codegen import CodeBook, Function
 from hetero.run.dispatch import Dispatcher
 from hetero.run.lazy import lazily_generated, lazily_mapped
@@ -54,6 +55,7 @@ class Workshop:
         self._recorder = Recorder(self._places)
         self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
         self._book = self._binding.book
+        self.alarms = Alarms()
         self.threads = threads_of(stages, machine)
         """How many stages can run at once, by processor."""
         self._dispatchers = {
@@ -121,6 +123,7 @@ class Workshop:
 
     def close(self) -> None:
         """Let the threads end and close the executables."""
+        self.alarms.close()
         for dispatcher in self._dispatchers.values():
             dispatcher.close(CLOSE_PATIENCE_S)
         self._binding.team.close()
@@ -177,7 +180,7 @@ class _Binding:
 
     def map(self, instruction: Map, pieces: Sequence[Function]) -> Function:
         lanes, team = instruction.lanes, self.team
-        if instruction.parts and not instruction.lazy:
+        if instruction.parts:
             return partial(self._in_parts, instruction, pieces)
         (body,) = pieces
         if instruction.errors == "return":

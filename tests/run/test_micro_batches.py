@@ -316,3 +316,23 @@ def test_nodes_that_cannot_be_run_together_are_named_with_the_reason(model: Mode
         sampled.micro_batched(nodes=["pay"])
     with pytest.raises(ArgumentError, match="the plan's own nodes are before, embed, after"):
         replace(model.plan(), samples=((row(1),),)).micro_batched(nodes=["embedded"])
+
+
+def test_a_node_that_wants_to_end_the_program_tells_its_caller_so() -> None:
+    """SystemExit reaches who asked, as from a node that runs alone, and the lane goes on."""
+
+    @ht.node
+    def embed(x: Any) -> Any:
+        if (x < 0).any():
+            raise SystemExit(3)
+        return x
+
+    @ht.pipeline
+    def embedding(x: Any) -> Any:
+        return embed(x)
+
+    plan = replace(plan_of(embedding.trace()), micro_batches={"embed": MicroBatch(4, 0.001)})
+    with Session(plan) as session:
+        with pytest.raises(SystemExit):
+            session.submit((row(-1),)).result(30)
+        np.testing.assert_array_equal(session.submit((row(1),)).result(30), row(1))
