@@ -9,6 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hetero.ops.circuit_gates import names_of
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -35,7 +37,7 @@ def objection(circuit: QuantumCircuit, target: Any) -> str | None:
     if circuit.num_parameters:
         names = ", ".join(parameter.name for parameter in circuit.parameters)
         return f"parameters without values: {names}"
-    if not any(instruction.name == "measure" for instruction in circuit.data) and not circuit.clbits:
+    if "measure" not in names_of(circuit):
         return "it measures nothing"
     known = set(target.operation_names)
     for instruction in circuit.data:

@@ -99,7 +99,9 @@ class Journal:
                 "INSERT INTO jobs VALUES (?, ?, ?, 'intended', NULL, ?, ?, NULL, NULL)",
                 (name, processor, digest, dollars, time.time()),
             )
-            return Entry(name, processor, digest, "intended", None, dollars, time.time(), None, None), True
+            added = _entry(connection, name)
+            assert added is not None, "it was written a line above"
+            return added, True
 
     def sent(self, name: str, job_id: str) -> None:
         """An intended job: the provider has it, under this id."""

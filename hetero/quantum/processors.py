@@ -126,6 +126,7 @@ class RealProcessor:
             ("dollars_per_shot", dollars_per_shot),
             ("dollars_per_job", dollars_per_job),
             ("seconds_between_shots", seconds_between_shots),
+            ("spend_at_most", 0.0 if spend_at_most is None else spend_at_most),
         ):
             if not 0 <= value < float("inf"):
                 raise ArgumentError(f"{what}={value!r}: expected a number >= 0")
@@ -190,23 +191,45 @@ class RealProcessor:
 
         Raises:
             UnknownNameError: there is none of this name.
+            ArgumentError: it is another processor's.
             DeviceError: nobody knows whether it was sent.
         """
-        return self._known(self.journal.entry(name))
+        return self._known(self._own(name))
 
     def jobs(self) -> tuple[Entry, ...]:
         """All of this processor's in the journal, the oldest first."""
         return self.journal.entries(self.name)
 
     def adopt(self, name: str, job_id: str) -> PaidJob:
-        """Say that a job which was being sent when a process died did arrive, and under which id."""
-        self.journal.entry(name)
+        """Say that a job which was being sent when a process died did arrive, and under which id.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+            ArgumentError: it is another processor's, or has another id already.
+        """
+        entry = self._own(name)
+        if entry.state != "intended" and entry.job_id != job_id:
+            raise ArgumentError(
+                f"{self.name}: job {name!r} is {entry.state} under id {entry.job_id!r} already"
+            )
         self.journal.sent(name, job_id)
         return self.job(name)
 
     def forget(self, name: str) -> None:
-        """Say that a job which was being sent when a process died never arrived: it may be sent again."""
-        self.journal.forget(name)
+        """Say that a job which was being sent when a process died never arrived: it may be sent again.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+            ArgumentError: it is another processor's.
+        """
+        self.journal.forget(self._own(name).name)
+
+    def _own(self, name: str) -> Entry:
+        """A job of this processor: one journal may hold those of several."""
+        entry = self.journal.entry(name)
+        if entry.processor != self.name:
+            raise ArgumentError(f"job {name!r} is of {entry.processor}, not of {self.name}")
+        return entry
 
     def _sent(self, quote: Quote, name: str) -> PaidJob:
         try:

@@ -260,3 +260,36 @@ def test_bad_arguments_are_told(tmp_path: Path) -> None:
         qpu.submit(other.quote([bell()]), allow=True)
     with pytest.raises(StoreError, match="journal of paid jobs"):
         RealProcessor(GenericBackendV2(2), journal=tmp_path).jobs()
+
+
+def test_a_limit_that_is_no_number_is_no_limit_by_accident(tmp_path: Path) -> None:
+    """NaN would compare as never exceeded."""
+    with pytest.raises(ArgumentError, match="spend_at_most"):
+        processor(tmp_path, Server(), spend_at_most=float("nan"))
+
+
+def test_bits_alone_measure_nothing(tmp_path: Path) -> None:
+    """A circuit with classical bits and no measurement would be paid for and give nothing."""
+    circuit = QuantumCircuit(2, 2)
+    circuit.h(0)
+    with pytest.raises(InfeasibleError, match="measures nothing"):
+        processor(tmp_path, Server()).quote([circuit], shots=10)
+
+
+def test_jobs_of_another_processor_are_left_alone(tmp_path: Path) -> None:
+    """One journal serves several: none asks its provider for another's job, adopts it or frees its money."""
+    own = RealProcessor(GenericBackendV2(3, seed=1), journal=tmp_path / "jobs.sqlite")
+    own.submit(own.quote([bell()], shots=10), allow=True, name="mine").result(60)
+    other = RealProcessor(GenericBackendV2(2, seed=1), journal=tmp_path / "jobs.sqlite")
+    assert other.name != own.name
+    for use in (other.job, other.forget, lambda name: other.adopt(name, "1")):
+        with pytest.raises(ArgumentError, match="'mine' is of"):
+            use("mine")
+
+
+def test_an_id_that_is_known_is_not_replaced(tmp_path: Path) -> None:
+    """Adopting under another id would be ignored without a word."""
+    qpu = processor(tmp_path, Server())
+    qpu.submit(qpu.quote([bell()], shots=10), allow=True, name="sent")
+    with pytest.raises(ArgumentError, match="already"):
+        qpu.adopt("sent", "another")
