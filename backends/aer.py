@@ -26,7 +26,7 @@ from hetero.errors import DeviceError
 from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
 from hetero.ops.circuit import CircuitOp
-from hetero.ops.circuit_features import cut_ranks, human_bytes
+from hetero.ops.circuit_features import human_bytes
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.values import Specs
 
@@ -76,7 +76,7 @@ class AerDevice:
         self.info = info
 
     def variants(self, op: Op, specs: Specs) -> Offers:
-        if not isinstance(op, CircuitOp):
+        if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
             return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
         offered: list[Variant] = []
         refused: list[Refusal] = []
@@ -92,7 +92,7 @@ class AerDevice:
         from qiskit.exceptions import QiskitError
         from qiskit_aer import AerSimulator
 
-        if not isinstance(op, CircuitOp):
+        if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
             raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
         simulator = AerSimulator(
             noise_model=op.noise if isinstance(op, NoisyCircuitOp) else None,
@@ -185,7 +185,7 @@ def _mps_bounds(op: CircuitOp) -> tuple[int, float]:
     Two complex tensors of chi_left x chi_right a site; each two-qubit gate is a singular value decomposition
     of a matrix of 2 chi on the widest cut (about 20 m^3 operations, times 4 for complex numbers).
     """
-    ranks = [0, *cut_ranks(op.circuit), 0]
+    ranks = [0, *op.cut_ranks, 0]
     nbytes = sum(2 * 16 << (left + right) for left, right in pairwise(ranks))
     gates = op.features.two_qubit_gates + op.features.larger_gates
     return nbytes, gates * 80.0 * 8.0 ** (1 + max(ranks))

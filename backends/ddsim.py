@@ -68,7 +68,7 @@ class DdsimDevice:
         self.info = info
 
     def variants(self, op: Op, specs: Specs) -> Offers:
-        if not isinstance(op, CircuitOp):
+        if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
             return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
         variant = Variant("fp64")
         reason = _objection(op, self.info.memory_bytes)
@@ -79,7 +79,7 @@ class DdsimDevice:
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
         from qiskit.exceptions import QiskitError
 
-        if not isinstance(op, CircuitOp):
+        if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
             raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
         if op.features.dynamic:
             source, where = _padded(op.circuit), tuple(range(op.features.qubits))

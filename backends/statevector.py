@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.backends.packages import missing, version
+from hetero.backends.statevector_frame import LANES
 from hetero.device import (
     HOST,
     Device,
@@ -44,9 +45,6 @@ MAX_QUBITS = 16
 
 MAX_GATE_QUBITS = 3
 """A gate with ten controls becomes two thousand gates here, where Aer has a pass of its own for it."""
-
-LANES = 8
-"""Parameter sets of a block (`statevector_lanes` has them, and loads numba)."""
 
 CHUNK_AMPLITUDES = 1 << 22
 """Amplitudes held at once while shots are drawn or states compared: 64 MiB at most."""
@@ -103,7 +101,7 @@ class StatevectorDevice:
         return Offers(tuple(Variant("fp64", n) for n in thread_counts(min(self.info.max_threads, blocks))))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
-        if not isinstance(op, CircuitOp):
+        if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
             raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
         program = _program(self.info.name, op)
         pool = ThreadPoolExecutor(variant.threads - 1) if variant.threads > 1 else None

@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Frame", "parities"]
+__all__ = ["LANES", "Frame", "parities"]
+
+LANES = 8
+"""Parameter sets of a block, side by side. It is here because the kernels, which have it too, load numba."""
 
 Array = np.ndarray[Any, Any]
 

@@ -16,9 +16,10 @@ from numba import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, overload, register_model
 
+from hetero.backends.statevector_frame import LANES
+
 __all__ = ["LANES", "load", "spread", "store"]
 
-LANES = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 _ALIGNMENT_BYTES = 8
 """Arrays that come from NumPy promise no more. (Those of the kernels lie on cache lines, which is what counts.)"""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.backends.statevector_angles import Angles
-from hetero.backends.statevector_frame import Frame, parities
+from hetero.backends.statevector_frame import LANES, Frame, parities
 from hetero.backends.statevector_kernels import BOTH, MATRIX, ODD, SIGN
-from hetero.backends.statevector_lanes import LANES
+from hetero.ops.circuit_build import places
 from hetero.ops.pauli import PauliTerms
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def translate(circuit: QuantumCircuit, parameters: Sequence[Any]) -> Program:
     angles = Angles(parameters)
     slots = _Slots(circuit.num_qubits, angles)
     steps: list[tuple[int, int, int, int]] = []
-    place = {qubit: index for index, qubit in enumerate(circuit.qubits)}
+    place = places(circuit)
     for instruction in circuit.data:
         name, params = instruction.name, instruction.params
         if name in ("barrier", "delay", "id"):

@@ -23,6 +23,7 @@ from hetero.errors import DeviceError
 from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_build import places
 from hetero.values import Specs
 
 NAME = "cpu/stim"
@@ -82,7 +83,7 @@ class StimDevice:
         self.info = info
 
     def variants(self, op: Op, specs: Specs) -> Offers:
-        if not isinstance(op, CircuitOp) or op.kind != CircuitOp.kind:
+        if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
             return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
         reason = _objection(op)
         if reason is not None:
@@ -90,9 +91,10 @@ class StimDevice:
         return Offers((Variant("fp64"),))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:
-        if not isinstance(op, CircuitOp) or (reason := _objection(op)) is not None:
-            why = reason if isinstance(op, CircuitOp) else f"it is a {op.kind}"
-            raise DeviceError(f"{self.info.name} cannot compile {op.kind} {op.name!r}: {why}")
+        if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
+            raise DeviceError(f"{self.info.name} runs circuits, not {op.kind} {op.name!r}")
+        if reason := _objection(op):
+            raise DeviceError(f"{self.info.name} cannot compile {op.kind} {op.name!r}: {reason}")
         circuit = _translated(op)
         return DirectExecutable(_expectations(op, circuit) if op.shots is None else _counts(op, circuit))
 
@@ -108,7 +110,7 @@ def _objection(op: CircuitOp) -> str | None:
 
 def _translated(op: CircuitOp) -> Any:
     circuit = _stim().Circuit()
-    place = {qubit: index for index, qubit in enumerate(op.unitary.qubits)}
+    place = places(op.unitary)
     for instruction in op.unitary.data:
         if instruction.name in GATES:
             circuit.append(GATES[instruction.name], [place[qubit] for qubit in instruction.qubits])

@@ -21,7 +21,7 @@ from hetero.cost.circuit_rates import RATES
 from hetero.cost.dry_run import dry_growth
 from hetero.device import DeviceInfo, Variant
 from hetero.ops.circuit import CircuitOp
-from hetero.ops.circuit_bonds import BondBound, bond_bound
+from hetero.ops.circuit_bonds import BondBound
 from hetero.ops.circuit_growth import LIMIT_NODES, Growth
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.values import Specs
@@ -106,7 +106,7 @@ def shape_of(op: CircuitOp, specs: Specs) -> Shape:
         sets=int(work.features["sets"]),
         shots=op.shots or 0,
         terms=sum(len(observable) for observable in op.observables),
-        bonds=bond_bound(op.circuit),
+        bonds=op.bonds,
         noisy=isinstance(op, NoisyCircuitOp),
     )
 

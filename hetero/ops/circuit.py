@@ -13,8 +13,9 @@ import numpy as np
 
 from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.base import Op, Outputs, Run, Work
+from hetero.ops.circuit_bonds import BondBound, bond_bound
 from hetero.ops.circuit_build import rebuilt
-from hetero.ops.circuit_features import CircuitFeatures, features_of, final_measurements
+from hetero.ops.circuit_features import CircuitFeatures, cut_ranks, features_of, final_measurements
 from hetero.ops.circuit_files import read_circuit
 from hetero.ops.circuit_form import check_instructions, content, plain
 from hetero.ops.circuit_observables import read_observables
@@ -160,6 +161,14 @@ class CircuitOp(Op):
     def final_measurements(self) -> Mapping[int, int] | None:
         """Classical bit -> the qubit that it holds at the end; None where the circuit is dynamic."""
         return final_measurements(self.circuit)
+
+    @cached_property
+    def bonds(self) -> BondBound:
+        return bond_bound(self.circuit)
+
+    @cached_property
+    def cut_ranks(self) -> list[int]:
+        return cut_ranks(self.circuit)
 
     @cached_property
     def unitary(self) -> QuantumCircuit:

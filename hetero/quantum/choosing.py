@@ -13,7 +13,7 @@ from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_features import human_bytes
 from hetero.planning.selection import Selection
 from hetero.quantum.attempts import Attempt, attempts
-from hetero.quantum.ways import Way, machine_for, ways_of
+from hetero.quantum.ways import Way, inputs_of, machine_for, ways_of
 from hetero.rewrite.reduce_circuit import reduced
 from hetero.values import specs_of
 
@@ -98,7 +98,7 @@ def choose(
     parts = []
     for part in small.parts:
         width = part.op.features.parameters
-        found = ways_of(part.op, specs_of([np.zeros((sets, width))] if width else []), machine)
+        found = ways_of(part.op, specs_of(inputs_of(part.op, np.zeros((sets, width)))), machine)
         order = attempts([way.forecast for way in found.ways])
         features = part.op.features
         parts.append(PartChoice(features.qubits, features.gates, found.ways, order, found.refused))

@@ -157,11 +157,12 @@ def _op(pub: EstimatorPub, wanted: tuple[int, ...] | None, noise: Any) -> Circui
     """The circuit with some or all of the pub's observables, understood once."""
     flat = pub.observables
     notes, key = notes_on(pub.circuit), ("expectations", id(flat), wanted)
-    if key not in notes or notes[key][0] is not flat:
+    found = notes.get(key)  # once: another thread may clear the notes
+    if found is None or found[0] is not flat:
         # Sums of Paulis; projectors (0, 1, +, -, r, l) are written out.
         sparse = flat.ravel().sparse_observables_array()
         places = range(len(sparse)) if wanted is None else wanted
         terms = [SparsePauliOp.from_sparse_observable(sparse[index]) for index in places]
-        notes[key] = flat, CircuitOp.from_circuit(pub.circuit, observables=terms)
-    op: CircuitOp = notes[key][1]
+        found = notes[key] = flat, CircuitOp.from_circuit(pub.circuit, observables=terms)
+    op: CircuitOp = found[1]
     return op if noise is None else NoisyCircuitOp.of(op, noise)

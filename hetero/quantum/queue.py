@@ -59,9 +59,10 @@ def queued(work: Sequence[Sequence[tuple[CircuitOp, Any]]], machine: Machine) ->
     counts = (1, cores)
     told = [[sum(_seconds(*one, machine, n) for one in member) for n in counts] for member in work]
     total_s = sum(map(min, told))
-    if total_s < WORTH_S or (total_s < COLD_S and not lanes_ready(cores)):
+    lanes = min(cores, len(work))
+    if total_s < WORTH_S or (total_s < COLD_S and not lanes_ready(lanes)):
         return (), cores
-    open_lanes(machine.devices, cores)
+    open_lanes(machine.devices, lanes)
     return arranged(told, counts, min(SOLVE_SHARE * total_s, SOLVE_MOST_S)), cores
 
 
@@ -79,7 +80,7 @@ def arranged(seconds: Sequence[Sequence[float]], cores: Sequence[int], budget_s:
 
 
 def run_turns(turns: Sequence[Turn], cores: int, run: Callable[[Turn, int], None]) -> None:
-    """Have each turn run in a lane (1 to ``cores``) when its cores are free, in their order.
+    """Have each turn run in a lane when its cores are free, in their order; lanes are 1 to ``cores``, one a turn at most.
 
     Raises:
         BaseException: what the first run raised; no other one is begun then.
@@ -110,7 +111,7 @@ def run_turns(turns: Sequence[Turn], cores: int, run: Callable[[Turn, int], None
 
     threads = [
         threading.Thread(target=work, args=(lane,), name=f"hetero lane {lane}", daemon=True)
-        for lane in range(1, cores + 1)
+        for lane in range(1, min(cores, len(turns)) + 1)
     ]
     for thread in threads:
         thread.start()

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from qiskit import QuantumCircuit
 from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_gates import names_of
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
@@ -103,17 +103,10 @@ _Work: TypeAlias = tuple[SamplerPub, np.ndarray[Any, Any], CircuitOp | None]
 
 def _op(pub: SamplerPub, seed: int | None, noise: Any) -> CircuitOp | None:
     """None where nothing is measured: all bits stay 0."""
-    if not any(_measures(pub.circuit)):
+    if "measure" not in names_of(pub.circuit):
         return None
     op = CircuitOp.from_circuit(pub.circuit, shots=int(pub.shots), seed=seed)
     return op if noise is None else NoisyCircuitOp.of(op, noise)
-
-
-def _measures(circuit: QuantumCircuit) -> Iterable[bool]:
-    for instruction in circuit.data:
-        yield instruction.operation.name == "measure"
-        for block in getattr(instruction.operation, "blocks", ()):
-            yield from _measures(block)
 
 
 def _result(pub: SamplerPub, found: Answer, rng: np.random.Generator) -> SamplerPubResult:

@@ -14,7 +14,7 @@ from typing import Any
 from hetero.cost.circuit_corrections import corrections
 from hetero.cost.circuit_laws import DIAGRAMS
 from hetero.cost.dry_run import warm_dry_run
-from hetero.device import Device, DeviceInfo, Executable, Variant
+from hetero.device import DeviceInfo, Executable, Variant
 from hetero.errors import DeviceError, WorkerError
 from hetero.isolation import ProcessDevice
 from hetero.ops.base import Outputs
@@ -101,7 +101,7 @@ def run_on(op: CircuitOp, info: DeviceInfo, variant: Variant, inputs: Sequence[A
 
 
 @cache
-def killable(info: DeviceInfo, lane: int = 0) -> Device:
+def killable(info: DeviceInfo, lane: int = 0) -> ProcessDevice:
     """The device in a worker process: in the lane's, which all its devices share; in lane 0 in its own, or in one more
     for a device that runs in this process otherwise."""
     apart = replace(info, isolation="process")
@@ -124,17 +124,11 @@ def lanes_ready(count: int) -> bool:
 
 
 def open_lanes(infos: Sequence[DeviceInfo], count: int) -> None:
-    """Start the processes of lanes 1 to ``count``, all at once, and open the devices in them.
-
-    Raises:
-        DeviceError: one cannot be opened.
-    """
+    """Start the processes of lanes 1 to ``count``, all at once, and open the devices in them that can be opened."""
 
     def opened(lane: int) -> None:
         for info in infos:
-            device = killable(info, lane)
-            assert isinstance(device, ProcessDevice)
-            device.opened()
+            _opened(killable(info, lane))
 
     with ThreadPoolExecutor(count) as pool:
         for done in [pool.submit(opened, lane) for lane in range(1, count + 1)]:
@@ -144,8 +138,7 @@ def open_lanes(infos: Sequence[DeviceInfo], count: int) -> None:
 def again(info: DeviceInfo, lane: int = 0) -> None:
     """Have a device's killed worker started again, so that the next one finds it ready."""
     device = killable(info, lane)
-    if isinstance(device, ProcessDevice):
-        threading.Thread(target=_opened, args=(device,), name="hetero restarts a worker", daemon=True).start()
+    threading.Thread(target=_opened, args=(device,), name="hetero restarts a worker", daemon=True).start()
 
 
 def _opened(device: ProcessDevice) -> None:
