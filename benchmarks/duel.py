@@ -144,4 +144,5 @@ def headline(what: str) -> str:
 
 def write_csv(path: Path | None, found: Sequence[dict[str, Any]]) -> None:
     """The rows with the machine's columns, where a path is given."""
-    csv_rows.write(path, [{**row, **machine()} for row in found])
+    here = machine()
+    csv_rows.write(path, [{**row, **here} for row in found])

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contestants import onnxruntime_defaults, openvino_fp32
 from duel import Contestant, compete, headline, rows, serve, table, write_csv
 from numpy.typing import NDArray
 
@@ -83,24 +84,6 @@ def loop(run: Run, *, in_order_of_length: bool) -> Encode:
     return encode
 
 
-def onnxruntime_session() -> Run:
-    """A session with the library's defaults: all cores, threads that spin."""
-    import onnxruntime
-
-    model = encoder().op.as_onnx()  # type: ignore[attr-defined]  # a torch op has one
-    session = onnxruntime.InferenceSession(model.file.source, providers=["CPUExecutionProvider"])
-    return lambda ids, mask: tuple(session.run(None, {"input_ids": ids, "attention_mask": mask}))
-
-
-def openvino_model() -> Run:
-    """A model compiled with the library's defaults, but for the precision: left alone, some CPUs get bf16."""
-    import openvino
-
-    model = encoder().op.as_onnx()  # type: ignore[attr-defined]
-    compiled = openvino.compile_model(model.file.source, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda ids, mask: tuple(compiled({"input_ids": ids, "attention_mask": mask}).values())
-
-
 def planned(lines: Sequence[str], limit: float | None) -> tuple[Encode, dict[str, Any]]:
     """hetero's plan, made on some of the sentences."""
     sample = [lines[i * len(lines) // PLANNED_ON] for i in range(PLANNED_ON)]
@@ -112,7 +95,8 @@ def planned(lines: Sequence[str], limit: float | None) -> tuple[Encode, dict[str
 def contestant(name: str, lines: Sequence[str]) -> tuple[Encode, dict[str, Any]]:
     if name in LIMITS:
         return planned(lines, LIMITS[name])
-    run = onnxruntime_session() if name.startswith("onnxruntime") else openvino_model()
+    load = onnxruntime_defaults if name.startswith("onnxruntime") else openvino_fp32
+    run = load(encoder().op)
     return loop(run, in_order_of_length="sorted" in name), {"placement": f"batches of {BATCH}"}
 
 

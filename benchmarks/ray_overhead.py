@@ -10,9 +10,9 @@ Serve places them itself, so some of its hops may stay on one node.
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+import csv_rows
 import numpy as np
 import ray
 from ray import serve
@@ -37,6 +38,7 @@ from plans_by_hand import plan_of
 STAGES = 3
 SIZES = (100, 1000)  # rows of a float64 matrix: 80 KB, 8 MB
 IN_FLIGHT = 12
+COLUMNS = ("nbytes", "contestant", "p50_ms", "p99_ms", "requests_a_second", "latency_x", "throughput_x")
 
 
 def work(x: np.ndarray) -> np.ndarray:
@@ -86,6 +88,17 @@ def hetero_plan(machine: ht.Machine, address: str) -> Iterator[tuple[Call, Strea
         yield lambda x: session.call((x,)), lambda xs: session.stream(xs, in_flight=IN_FLIGHT)
 
 
+def windowed(xs: Sequence[Any], start: Callable[[Any], Any], finish: Callable[[Any], Any]) -> Iterator[Any]:
+    """The results in order, with at most ``IN_FLIGHT`` requests begun and not finished."""
+    flying: deque[Any] = deque()
+    for x in xs:
+        flying.append(start(x))
+        if len(flying) >= IN_FLIGHT:
+            yield finish(flying.popleft())
+    while flying:
+        yield finish(flying.popleft())
+
+
 @contextmanager
 def by_hand(machine: ht.Machine) -> Iterator[tuple[Call, Stream]]:
     nodes = [p.node for p in machine.processors if p.kind == "cpu"]
@@ -101,17 +114,8 @@ def by_hand(machine: ht.Machine) -> Iterator[tuple[Call, Stream]]:
             x = actor.run.remote(x)
         return x
 
-    def stream(xs: Sequence[Any]) -> Iterator[Any]:
-        flying: list[Any] = []
-        for x in xs:
-            flying.append(start(x))
-            if len(flying) >= IN_FLIGHT:
-                yield ray.get(flying.pop(0))
-        while flying:
-            yield ray.get(flying.pop(0))
-
     try:
-        yield lambda x: ray.get(start(x)), stream
+        yield lambda x: ray.get(start(x)), lambda xs: windowed(xs, start, ray.get)
     finally:
         for actor in actors:
             ray.kill(actor)
@@ -127,17 +131,11 @@ def ray_serve() -> Iterator[tuple[Call, Stream]]:
         deployed = bound.bind() if deployed is None else bound.bind(deployed)
     handle = serve.run(deployed, name="three", route_prefix=None)
 
-    def stream(xs: Sequence[Any]) -> Iterator[Any]:
-        flying: list[Any] = []
-        for x in xs:
-            flying.append(handle.remote(x))
-            if len(flying) >= IN_FLIGHT:
-                yield flying.pop(0).result()
-        while flying:
-            yield flying.pop(0).result()
-
     try:
-        yield lambda x: handle.remote(x).result(), stream
+        yield (
+            lambda x: handle.remote(x).result(),
+            lambda xs: windowed(xs, handle.remote, lambda answer: answer.result()),
+        )
     finally:
         serve.shutdown()
 
@@ -218,13 +216,7 @@ def main() -> None:
     finally:
         ray.shutdown()
         cluster.shutdown()
-    if arguments.csv is not None:
-        with arguments.csv.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(
-                ["nbytes", "contestant", "p50_ms", "p99_ms", "requests_a_second", "latency_x", "throughput_x"]
-            )
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ go through its object store at ``--store-gb-s`` (a put of 100 MB took 38 ms). It
 from __future__ import annotations
 
 import argparse
-import csv
 import heapq
 import random
 from pathlib import Path
 from time import perf_counter
+
+import csv_rows
 
 from hetero.schedule import Problem, solve
 from hetero.schedule.problem import Edge, Link, Option, Processor, Task
@@ -24,6 +25,7 @@ OPTIONS, WIDTH = 4, 500
 NODES = (1, 10, 30, 100, 300, 1000)
 STAGES_S = (0.01, 0.1, 1.0)
 INPUTS_NBYTES = (1e5, 1e7)
+COLUMNS = ("stage_s", "input_nbytes", "nodes", "requests_a_second", "limit")
 
 
 def problem(stages: int, nodes: int, seed: int = 0) -> Problem:
@@ -101,11 +103,7 @@ def simulate_all(call_s: float, bytes_per_s: float, path: Path | None) -> None:
                     f"stage {stage_s:5.2f} s, input {nbytes / 1e6:5.1f} MB, {nodes:5} nodes: {rate:8.1f} a second, "
                     f"limit: {limit}"
                 )
-    if path is not None:
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["stage_s", "input_nbytes", "nodes", "requests_a_second", "limit"])
-            writer.writerows(rows)
+    csv_rows.write(path, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 if __name__ == "__main__":

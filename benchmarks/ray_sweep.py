@@ -8,7 +8,6 @@ says what Ray and the machine leave of linear; it goes through no plan.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import csv_rows
 import numpy as np
 import ray
 from qiskit import QuantumCircuit
@@ -25,6 +25,7 @@ from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 LEAST_SHARE = 0.8
+COLUMNS = ("nodes", "circuits", "qubits", "seconds", "share_of_linear")
 """hetero's promise: the share of linear that a sweep reaches."""
 
 
@@ -107,11 +108,7 @@ def main() -> int:
         share = min(s for s, _ in runs[1]) / seconds / nodes
         rows.append((nodes, arguments.circuits, arguments.qubits, seconds, share))
         print(f"{nodes:3} nodes: {arguments.circuits} circuits in {seconds:7.3f} s, {share:.2f} of linear")
-    if arguments.csv is not None:
-        with arguments.csv.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["nodes", "circuits", "qubits", "seconds", "share_of_linear"])
-            writer.writerows(rows)
+    csv_rows.write(arguments.csv, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
     if len(cores) == 1:
         print("one physical core: nothing to scale over")
     return 0 if rows[-1][-1] >= LEAST_SHARE else 1

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 import csv_rows
@@ -178,15 +178,10 @@ def print_summary(rows: list[dict[str, Any]]) -> None:
     for name, members in groups.items():
         ratios = [row["ratio"] for row in members]
         print(
-            f"{name:12} {len(members):8} {geomean(ratios):8.4f} "
-            f"{geomean(row['bound_ratio'] for row in members):8.4f} {max(ratios):7.4f} "
+            f"{name:12} {len(members):8} {geometric_mean(ratios):8.4f} "
+            f"{geometric_mean(row['bound_ratio'] for row in members):8.4f} {max(ratios):7.4f} "
             f"{sum(ratio < 1 - EQUAL for ratio in ratios):5} {sum(row['proven'] for row in members):7}"
         )
-
-
-def geomean(values: Iterable[float]) -> float:
-    logs = [math.log(value) for value in values]
-    return math.exp(sum(logs) / len(logs))
 
 
 if __name__ == "__main__":

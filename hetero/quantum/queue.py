@@ -80,7 +80,9 @@ def arranged(seconds: Sequence[Sequence[float]], cores: Sequence[int], budget_s:
 
 
 def run_turns(turns: Sequence[Turn], cores: int, run: Callable[[Turn, int], None]) -> None:
-    """Have each turn run in a lane when its cores are free, in their order; lanes are 1 to ``cores``, one a turn at most.
+    """Have each turn run in a lane when its cores are free, in their order.
+
+    Lanes are numbered from 1; there are as many as cores, but no more than turns.
 
     Raises:
         BaseException: what the first run raised; no other one is begun then.
