@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,13 +66,11 @@ class _Nvml:
 
 
 class Counter:
-    """Joules between ``begin`` and ``end``, in all and by domain."""
+    """Joules of all domains together between ``begin`` and ``end``."""
 
     def __init__(self, domains: Sequence[Domain]) -> None:
         self._domains = tuple(domains)
         self._before: list[float] = []
-        self.by_domain: Mapping[str, float] = {}
-        """What the last window took, by domain."""
 
     @property
     def source(self) -> str:
@@ -83,11 +82,8 @@ class Counter:
 
     def end(self) -> float:
         after = [domain.joules() for domain in self._domains]
-        self.by_domain = {
-            domain.name: domain.between(before, now)
-            for domain, before, now in zip(self._domains, self._before, after, strict=True)
-        }
-        return sum(self.by_domain.values())
+        readings = zip(self._domains, self._before, after, strict=True)
+        return math.fsum(domain.between(before, now) for domain, before, now in readings)
 
 
 def counter(root: Path = POWERCAP) -> Counter | None:

@@ -6,7 +6,6 @@ time, is no better in two lanes.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from hetero.cost.beside import speed_beside
@@ -17,6 +16,7 @@ from hetero.graph import Graph, Node
 from hetero.machine import Machine
 from hetero.ops.map import MapOp
 from hetero.planning.control import Setting, shapes
+from hetero.planning.deadline import is_late
 from hetero.planning.measure import Samples
 from hetero.planning.options import Candidate
 from hetero.plans import Choice, Considered
@@ -54,8 +54,7 @@ def speeds_beside(
         name = digest_of(node.op.digest, fingerprint, str(choice.variant), specs_text(largest.inputs), lanes)
         kept = store.get_record("beside", name)
         if kept is None:
-            late = deadline is not None and time.perf_counter() >= deadline
-            if late or not samples.values or info.processor != "cpu":
+            if is_late(deadline) or not samples.values or info.processor != "cpu":
                 continue
             calls = samples.calls_as(
                 Candidate(path, node.op, info, machine.processor(info.processor), choice.variant)

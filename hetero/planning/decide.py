@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,7 @@ from hetero.planning.apart import is_apart, too_quick
 from hetero.planning.beside import speeds_beside
 from hetero.planning.contention import Contention
 from hetero.planning.control import Setting, apart_of, better_for
+from hetero.planning.deadline import is_late, seconds_left
 from hetero.planning.doubt import ROUNDS, Doubt, doubts, hopeful, told
 from hetero.planning.evidence import Evidence, evidence_key, evidence_of, recall, remember
 from hetero.planning.gate import Gate, Opener
@@ -123,15 +123,15 @@ def decide(
     again: list[str] = []
     for _ in range(ROUNDS if samples else 0):
         doubtful = doubts(candidates, evidence, store)
-        wanted = _wanted(graph, machine, request, setting, doubtful, _left(deadline))
-        if not wanted or _is_late(deadline):
+        wanted = _wanted(graph, machine, request, setting, doubtful, seconds_left(deadline))
+        if not wanted or is_late(deadline):
             break
         for closer in dict.fromkeys(chosen[2] for chosen in wanted):
             failures = {**failures, **profile([one for one, _, e in wanted if e is closer], closer)}
         again += [told(one, doubt) for one, doubt, _ in wanted]
         setting = replace(setting, options=options_now())
     gate = Gate(graph, machine, seen, key, store, opener, request.metric) if samples else None
-    found = settle(graph, machine, request, setting, gate, _left(deadline))
+    found = settle(graph, machine, request, setting, gate, seconds_left(deadline))
     return replace(
         found,
         samples=seen.values,
@@ -168,10 +168,6 @@ def _wanted(
     return [doubtful[taken] for taken in choices.items() if taken in doubtful]
 
 
-def _is_late(deadline: float | None) -> bool:
-    return deadline is not None and time.perf_counter() >= deadline
-
-
 def _error_limit(request: Request) -> float:
     """What a node's own outputs may be off by; anything where they are not what is limited."""
     return request.limits.effective_error if request.metric.of_nodes else math.inf
@@ -201,7 +197,7 @@ def _measure(
     reached = [c for c in candidates if c.path in evidence.calls]
     failed = measure(reached, samples, store, effort=effort, error_limit=error_limit)
     # Not settled: what the deadline cut short, and a worker that died, which says nothing about the next time.
-    if not _is_late(deadline) and not any(isinstance(reason, WorkerError) for reason in failed.values()):
+    if not is_late(deadline) and not any(isinstance(reason, WorkerError) for reason in failed.values()):
         store.put_record("settled", settled, {_name(c): str(reason) for c, reason in failed.items()})
     return {c: str(reason) for c, reason in failed.items()}
 
@@ -233,11 +229,6 @@ def _option(
         )
         return replace(option, reason=f"{how}; the limit is {request.limits.effective_error:.1e}")
     return option
-
-
-def _left(deadline: float | None) -> float:
-    """Seconds for solving: at least what proves small problems, whatever measuring has used up."""
-    return 5.0 if deadline is None else max(0.2, min(5.0, deadline - time.perf_counter()))
 
 
 def _notes(

@@ -41,7 +41,6 @@ def test_packages_and_memory_are_counted_once(tmp_path: Path) -> None:
     package.write_text("4000000\n")
     memory.write_text("1500000\n")
     assert found.end() == pytest.approx(3.0 + 1.0)
-    assert found.by_domain == {"package-0": pytest.approx(3.0), "dram": pytest.approx(1.0)}
 
 
 def test_a_counter_that_wrapped_around_has_counted_on(tmp_path: Path) -> None:
