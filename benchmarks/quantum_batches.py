@@ -11,7 +11,6 @@ disagree with hetero's: they live in an environment of their own, named by --pee
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import csv_rows
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import real_amplitudes
@@ -162,8 +162,7 @@ def main() -> int:
         table = {qubits: measure(qubits, options.sets, peers) for qubits in options.qubits}
     finally:
         peers.close()
-    if options.csv:
-        write(options.csv, table, options.sets)
+    csv_rows.write(options.csv, rows_of(table, options.sets))
     return 0 if report(table, options.sets) else 1
 
 
@@ -188,12 +187,12 @@ def peers_of(found: dict[str, float]) -> list[float]:
     return [us for name, us in found.items() if not name.startswith("hetero")]
 
 
-def write(path: Path, table: dict[int, dict[str, float]], sets: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(("qubits", "sets", "contestant", "us_a_set"))
-        out.writerows((q, sets, name, f"{us:.2f}") for q, one in table.items() for name, us in one.items())
+def rows_of(table: dict[int, dict[str, float]], sets: int) -> list[dict[str, Any]]:
+    return [
+        {"qubits": qubits, "sets": sets, "contestant": name, "us_a_set": f"{us:.2f}"}
+        for qubits, found in table.items()
+        for name, us in found.items()
+    ]
 
 
 if __name__ == "__main__":

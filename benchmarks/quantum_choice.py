@@ -192,8 +192,8 @@ class Process:
 # The benchmark.
 
 
-def circuits(widths: list[int]) -> Iterator[tuple[str, int, QuantumCircuit]]:
-    """(family, width, circuit with measurements), narrow ones first."""
+def circuits(widths: list[int], wanted: list[str] | None) -> Iterator[tuple[str, int, QuantumCircuit]]:
+    """(family, width, circuit with measurements), narrow ones first; of the wanted families, or of all."""
     try:
         from mqt.bench import BenchmarkLevel, get_benchmark
         from mqt.bench.benchmarks import get_available_benchmark_names
@@ -201,10 +201,14 @@ def circuits(widths: list[int]) -> Iterator[tuple[str, int, QuantumCircuit]]:
         print("mqt.bench is not installed: circuits of circuit_families.py instead")
         for width in widths:
             for family, make in FAMILIES.items():
+                if wanted and family not in wanted:
+                    continue
                 yield family, width, measured(make(width))
         return
     for width in widths:
         for family in get_available_benchmark_names():
+            if wanted and family not in wanted:
+                continue
             try:
                 circuit = get_benchmark(family, BenchmarkLevel.INDEP, width)
             except (ValueError, AssertionError) as error:
@@ -223,7 +227,7 @@ def measure(path: Path, options: argparse.Namespace) -> None:
         out = csv.writer(file)
         if not known:
             out.writerow(FIELDS)
-        for family, qubits, circuit in circuits(options.widths):
+        for family, qubits, circuit in circuits(options.widths, options.families):
             buffer = io.BytesIO()
             qpy.dump(circuit, buffer)
             handed = path.with_suffix(".qpy")
@@ -298,6 +302,7 @@ def main() -> int:
     )
     parser.add_argument("--csv", type=Path, default=Path("build/figures/quantum_choice.csv"))
     parser.add_argument("--widths", type=int, nargs="+", default=[5, 12, 20])
+    parser.add_argument("--families", nargs="+", help="of these only")
     parser.add_argument("--limit", type=float, default=8.0, help="seconds that one circuit may take")
     parser.add_argument("--budget", type=float, default=600.0, help="seconds of measuring")
     parser.add_argument("--contestant", help=argparse.SUPPRESS)

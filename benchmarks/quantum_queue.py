@@ -10,13 +10,13 @@ each circuit. Everyone is warm. A circuit over the limit is killed and scores tw
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import csv_rows
 from circuit_families import clifford_and_t, ghz, measured, qaoa, qft_on_entangled, qft_on_ones
 from qiskit import QuantumCircuit, qpy
 from quantum_choice import METHODS, SHOTS, Process
@@ -106,11 +106,11 @@ def main() -> int:
         else:
             total[name] = one_after_another(name, queue, options.limit)
         print(f"{name:<26} {total[name][0]:8.2f} s, {total[name][1]} not solved", flush=True)
-    options.csv.parent.mkdir(parents=True, exist_ok=True)
-    with options.csv.open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(("contestant", "seconds", "not_solved"))
-        out.writerows((name, f"{seconds:.3f}", unsolved) for name, (seconds, unsolved) in total.items())
+    table = [
+        {"contestant": name, "seconds": f"{seconds:.3f}", "not_solved": unsolved}
+        for name, (seconds, unsolved) in total.items()
+    ]
+    csv_rows.write(options.csv, table)
     if set(total) != set(names):
         return 0
     best = min(seconds for name, (seconds, _) in total.items() if name in METHODS)
