@@ -17,9 +17,10 @@ from types import FrameType
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from hetero.graph import Const
+from hetero.run.glances import Glances
 from hetero.run.program import Block, Branch, Call, Free, Instruction, Map, Move, Recv, Send, Take, Tree
 
-__all__ = ["Binding", "CodeBook", "Function"]
+__all__ = ["Binding", "CodeBook", "Function", "label"]
 
 Function: TypeAlias = Callable[..., Any]
 _serial = itertools.count()
@@ -53,6 +54,7 @@ class CodeBook:
 
     def __init__(self, binding: Binding) -> None:
         self._binding = binding
+        self.glances = Glances()
         self._paths: dict[str, dict[int, str]] = {}
 
     def function(self, block: Block) -> Function:
@@ -65,6 +67,8 @@ class CodeBook:
         name = f"<hetero {block.name} #{next(_serial)}>"
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         self._paths[name] = page.paths
+        for called, path in page.calls:
+            self.glances.watch(page.names, called, path)
         exec(
             compile(source, name, "exec"), page.names
         )  # the source holds generated names only, no user's text
@@ -107,10 +111,12 @@ class _Page:
     def __init__(self, binding: Binding, book: CodeBook, block: Block) -> None:
         self._binding, self._book = binding, book
         self.paths: dict[int, str] = {}
+        self.calls: list[tuple[str, str]] = []
+        """The name of the function of each node that is called, and the node."""
         parameters = "frame" if block.framed else ", ".join(f"v{slot}" for slot in block.inputs)
         self.lines = [f"def run({parameters}):"]
         timed = [item for item in block.body if _is_work(item)]
-        clock = binding.clock(block, [_label(item) for item in timed])
+        clock = binding.clock(block, [label(item) for item in timed])
         self.names: dict[str, Any] = {} if clock is None else clock
         self._steps: list[tuple[str, str | None, bool]] = []
         """Each a line, the node that does its work in it, and whether that is timed."""
@@ -173,6 +179,7 @@ class _Page:
     def _call(self, call: Call) -> str:
         run, gate = self._binding.run(call)
         name = self._name("n", call.path, run)
+        self.calls.append((name, call.path))
         targets = "".join(f"v{slot}, " for slot in call.outputs).rstrip()
         assignment = f"{targets} = " if targets else ""
         held = f"with {self._name('g', call.path, gate)}: " if gate is not None else ""
@@ -207,7 +214,7 @@ def _is_work(item: Instruction) -> TypeGuard[Call | Map | Branch | Move]:
     return isinstance(item, Branch | Move) or (isinstance(item, Call | Map) and not item.lazy)
 
 
-def _label(item: Call | Map | Branch | Move) -> str:
+def label(item: Call | Map | Branch | Move) -> str:
     """What a span is called."""
     if isinstance(item, Move):
         return f"{item.path or 'input'} {item.source_space} -> {item.target_space}"

@@ -45,6 +45,7 @@ __all__ = [
     "evaluate",
     "render",
     "slots_of",
+    "walk",
 ]
 
 Slot: TypeAlias = int
@@ -291,16 +292,20 @@ def evaluate(tree: Tree, slots: Mapping[Slot, Any]) -> Any:
     return tuple(items) if tree.type == "tuple" else items
 
 
+def walk(block: Block) -> Iterator[Instruction]:
+    """Every instruction of a block, those inside maps and branches too."""
+    for instruction in block.body:
+        yield instruction
+        if isinstance(instruction, Map):
+            yield from walk(instruction.body)
+        elif isinstance(instruction, Branch):
+            yield from walk(instruction.then)
+            yield from walk(instruction.otherwise)
+
+
 def calls(block: Block) -> Iterator[Call]:
     """Every call of a block, those inside maps and branches too."""
-    for instruction in block.body:
-        if isinstance(instruction, Call):
-            yield instruction
-        elif isinstance(instruction, Map):
-            yield from calls(instruction.body)
-        elif isinstance(instruction, Branch):
-            yield from calls(instruction.then)
-            yield from calls(instruction.otherwise)
+    return (instruction for instruction in walk(block) if isinstance(instruction, Call))
 
 
 def blocks(program: Program) -> tuple[Block, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -14,12 +15,12 @@ from hetero.events import Event
 from hetero.machine import Machine
 from hetero.ops.function import FunctionOp
 from hetero.run.alarms import Alarms
-from hetero.run.codegen import CodeBook, Function
+from hetero.run.codegen import CodeBook, Function, label
 from hetero.run.dispatch import Dispatcher
 from hetero.run.lazy import lazily_generated, lazily_mapped
 from hetero.run.opened import Gate, Mover, Opened
 from hetero.run.parts import run_parts
-from hetero.run.program import Block, Build, Call, Lane, Map, Move, Stage, calls
+from hetero.run.program import Block, Branch, Build, Call, Lane, Map, Move, Stage, calls, walk
 from hetero.run.retry import device_failure
 from hetero.run.sites import is_host
 from hetero.run.team import Team
@@ -51,7 +52,7 @@ class Workshop:
         self._opened = Opened(
             {call.executable: builds[call.executable] for call in found}, machine, open_device
         )
-        self._places = _places(found, builds, machine)
+        self._places = _places(stages, builds, machine)
         self._recorder = Recorder(self._places)
         self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
         self._book = self._binding.book
@@ -89,7 +90,7 @@ class Workshop:
     def node_at(self, frame: FrameType | None) -> str:
         """The node that a thread is in. Where it waits for the helpers of its map: the node that one of them is in."""
         path = self._book.node_at(frame)
-        if not path or path in self._places:
+        if not path or self.device_of(path):
             return path
         others = (self._book.node_at(other) for other in sys._current_frames().values())
         return next((other for other in others if other.startswith(f"{path}/")), path)
@@ -113,7 +114,10 @@ class Workshop:
         self._recorder.tracing = on
 
     def stats(self) -> dict[str, NodeStats]:
-        return self._binding.with_bytes(self._recorder.stats())
+        """Of each node that has run; its next call will be looked at for its shapes."""
+        found = self._binding.with_bytes(self._recorder.stats())
+        self._book.glances.look()
+        return {path: replace(one, shapes=self._book.glances.seen(path)) for path, one in found.items()}
 
     def spans(self, *, take: bool = False) -> list[Span]:
         return self._recorder.spans(take=take)
@@ -212,10 +216,7 @@ class _Binding:
     def with_bytes(self, stats: dict[str, NodeStats]) -> dict[str, NodeStats]:
         """The same statistics with the bytes that were moved for each node's results."""
         moved = {path: sum(mover.nbytes for mover in movers) for path, movers in self._movers.items()}
-        return {
-            path: NodeStats(found.calls, found.p50_s, found.p99_s, moved.get(path, 0))
-            for path, found in stats.items()
-        }
+        return {path: replace(found, nbytes=moved.get(path, 0)) for path, found in stats.items()}
 
 
 def threads_of(stages: Sequence[Stage], machine: Machine) -> dict[str, int]:
@@ -227,10 +228,22 @@ def threads_of(stages: Sequence[Stage], machine: Machine) -> dict[str, int]:
     return {name: max(machine.processor(name).cores // cores, 1) for name, cores in narrowest.items()}
 
 
-def _places(found: Sequence[Call], builds: Sequence[Build], machine: Machine) -> dict[str, tuple[str, str]]:
-    """Device and processor of each node."""
-    devices = {call.path: builds[call.executable].device for call in found}
-    return {path: (device, machine.device(device).processor) for path, device in devices.items()}
+def _places(stages: Sequence[Stage], builds: Sequence[Build], machine: Machine) -> dict[str, tuple[str, str]]:
+    """Device and processor of what is timed, by its label. Maps and branches have no device and are the work of the
+    processor that their stage is on; copies are that of the processor whose memory is not the host's."""
+    owners = {device.memory_space: device.processor for device in machine.devices}
+    places: dict[str, tuple[str, str]] = {}
+    for stage in stages:
+        for item in walk(stage.block):
+            if isinstance(item, Call):
+                device = builds[item.executable].device
+                places[item.path] = device, machine.device(device).processor
+            elif isinstance(item, Map | Branch):
+                places[item.path] = "", stage.lane.processor
+            elif isinstance(item, Move):
+                away = item.source_space if is_host(item.target_space) else item.target_space
+                places[label(item)] = "", owners[away]
+    return places
 
 
 def _returning(body: Function, explained: Callable[[Exception], NodeError]) -> Function:

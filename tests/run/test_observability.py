@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections import Counter
 
 import prometheus_client
@@ -9,7 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from plans_by_hand import machine, plan_of
+from plans_by_hand import PYTHON, info, machine, plan_of
 from shaky_device import Shaky
 
 import hetero as ht
@@ -61,18 +62,51 @@ def test_figures_have_predicted_beside_measured():
         assert plan.stats()["double"].predicted_s is None
 
 
-def test_a_saved_trace_has_a_line_for_each_lane_of_each_processor(tmp_path):
-    """Viewers show a group per processor, and in it what ran side by side as lines of their own."""
-    graph = ht.pipeline(lambda x: (double(x), double(x))).trace()
-    times = {"double": (0, 1), "double#2": (0, 1)}
+def lines_of(session, path):
+    """What the trace file shows: the names on each line, by group and line."""
+    session.save_trace(path)
+    events = json.loads(path.read_text())["traceEvents"]
+    groups = {e["pid"]: e["args"]["name"] for e in events if e["name"] == "process_name"}
+    names = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    found = {(groups[pid], name): [] for (pid, _), name in names.items()}
+    for event in (e for e in events if e["ph"] == "X"):
+        found[groups[event["pid"]], names[event["pid"], event["tid"]]].append(event["name"])
+    return found
+
+
+def test_a_saved_trace_has_one_line_for_each_processor(far_engine, tmp_path):
+    """Whichever threads called, and with copies on the line of the processor that they are for."""
+    graph = ht.pipeline(lambda x: double(double(double(x)))).trace()
+    on = machine(PYTHON, info("far", processor="far0", memory_space="far0", concurrency=1))
+    with Session(plan_of(graph, devices={"double#2": "far0/far"}, on=on)) as session:
+        session.tracing = True
+        for run in (session.call, lambda args: session.submit(args).result()):
+            thread = threading.Thread(target=run, args=((1,),))
+            thread.start()
+            thread.join()
+        assert lines_of(session, tmp_path / "trace.json") == {
+            ("cpu", "cpu"): ["double", "double#3"] * 2,
+            ("far0", "far0"): ["double host -> far0", "double#2", "double#2 far0 -> host"] * 2,
+        }
+
+
+def test_a_processor_that_does_two_things_at_once_has_two_lines(tmp_path):
+    """A viewer cannot show on one line what overlaps; what lies within a map is shown within it."""
+    met = threading.Barrier(2)
+
+    @ht.node
+    def meet(x):
+        met.wait(30)
+        return x
+
+    graph = ht.pipeline(lambda x: ht.map(double, [meet(x), meet(x)])).trace()
+    times = {"meet": (0, 1), "meet#2": (0, 1), "map#1": (1, 2)}
     with Session(plan_of(graph, times=times, on=machine(cores=2))) as session:
         session.tracing = True
         session.call((1,))
-        session.save_trace(tmp_path / "trace.json")
-    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
-    assert [e["args"]["name"] for e in events if e["name"] == "process_name"] == ["cpu"]
-    lanes = {e["args"]["name"] for e in events if e["name"] == "thread_name"}
-    assert lanes == {"cpu:0", "cpu:1"}
+        found = lines_of(session, tmp_path / "trace.json")
+    assert set(found) == {("cpu", "cpu"), ("cpu", "cpu 2")}
+    assert [name for name in found["cpu", "cpu"] if "map" in name] == ["map#1", "map#1/double", "map#1/double"]
 
 
 def test_spans_go_to_opentelemetry(exported):
