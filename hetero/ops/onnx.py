@@ -31,9 +31,12 @@ class OnnxOp(Op):
 
     The reference run is ONNX Runtime on the CPU in the model's own precision.
 
-    >>> op = OnnxOp.from_model("det.onnx")                      # doctest: +SKIP
-    >>> op.inputs, op.input_ports[0].shape                      # doctest: +SKIP
-    (('x',), ('batch', 3, 'height', 'width'))
+    >>> from onnx.parser import parse_model
+    >>> text = "twice (float[batch, 3] x) => (float[batch, 3] y) { y = Add(x, x) }"
+    >>> model = parse_model('<ir_version: 10, opset_import: ["": 21]> ' + text)
+    >>> op = OnnxOp.from_model(model.SerializeToString())       # or the path of a file
+    >>> op.name, op.inputs, op.input_ports[0].shape
+    ('twice', ('x',), ('batch', 3))
     """
 
     kind = "onnx"

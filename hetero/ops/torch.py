@@ -31,8 +31,9 @@ class TorchOp(Op):
     ``ModelOutput``, else ``output``, or ``output_0``, ``output_1``, ... The example fixes dtypes and ranks, sizes
     are free. The reference run is torch eager in fp32 on the CPU.
 
-    >>> op = TorchOp.from_module(torch.nn.Linear(3, 2), np.zeros((1, 3), np.float32))   # doctest: +SKIP
-    >>> op.inputs, op.outputs                                                           # doctest: +SKIP
+    >>> import torch
+    >>> op = TorchOp.from_module(torch.nn.Linear(3, 2), np.zeros((1, 3), np.float32))
+    >>> op.inputs, op.outputs
     (('input',), ('output',))
     """
 

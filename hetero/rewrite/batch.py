@@ -89,13 +89,13 @@ def can_batch(op: Op, inputs: Specs, outputs: Specs) -> bool:
 
 
 def batches(shapes: Sequence[Sequence[Shape]], batching: Batching) -> tuple[tuple[int, ...], ...]:
-    """The numbers of the items in each batch, the batch of the longest items first; ``shapes`` are those of each item.
+    """The numbers of the items in each batch, the batch of the most elements first; ``shapes`` are those of each item.
 
     A group that does not fit into one batch is cut into batches of nearly the same number of items: on several lanes a
     small rest would leave the others waiting.
 
     >>> batches([[(1, 8)], [(1, 9)], [(1, 8)]], Batching(4, (None,)))
-    ((1,), (0, 2))
+    ((0, 2), (1,))
     >>> batches([[(1, 8)], [(1, 9)], [(1, 7)]], Batching(2, (1,)))
     ((1, 0), (2,))
     """

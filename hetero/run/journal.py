@@ -48,6 +48,7 @@ class Journal:
     >>> with Journal(Path(folder.name) / "pages.jsonl", "digest of a pipeline") as journal:
     ...     ("page-1.png", "9f2c") in journal.done
     True
+    >>> folder.cleanup()
     """
 
     def __init__(self, path: str | Path, pipeline: str) -> None:
