@@ -18,7 +18,20 @@ from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from hetero.graph import Const
 from hetero.run.glances import Glances
-from hetero.run.program import Block, Branch, Call, Free, Instruction, Map, Move, Recv, Send, Take, Tree
+from hetero.run.program import (
+    Arrive,
+    Block,
+    Branch,
+    Call,
+    Free,
+    Instruction,
+    Map,
+    Move,
+    Recv,
+    Send,
+    Take,
+    Tree,
+)
 
 __all__ = ["Binding", "CodeBook", "Function", "label"]
 
@@ -36,7 +49,8 @@ class Binding(Protocol):
         """A constant as this call takes it (None: on the host)."""
 
     def move(self, move: Move) -> Function:
-        """The function that copies a value for a move."""
+        """The function that copies a value for a move; for an early one it begins to, and what it gives has the copy as
+        its ``value()``."""
 
     def map(self, instruction: Map, pieces: Sequence[Function]) -> Function:
         """``f(items, *closure)`` that runs the body, or its parts, over the items."""
@@ -147,7 +161,7 @@ class _Page:
             self._line(f"note(({', '.join(times)},))", depth)
 
     def _write(self, item: Instruction) -> None:
-        path = item.path if isinstance(item, Call | Map | Branch | Move) else None
+        path = item.path if isinstance(item, Call | Map | Branch | Move | Arrive) else None
         self._steps.append((self._text(item), path, _is_work(item)))
 
     def _text(self, item: Instruction) -> str:
@@ -162,6 +176,8 @@ class _Page:
                 return self._call(item)
             case Move(path, source, target):
                 return f"v{target} = {self._name('m', path, self._binding.move(item))}(v{source})"
+            case Arrive(_, source, target):
+                return f"v{target} = v{source}.value()"
             case Map(path, _, _, items, closure, output):
                 name = self._name("n", path, self._binding.map(item, self._pieces(item)))
                 return f"v{output} = {name}({self._trees((items, *closure))})"
@@ -209,13 +225,16 @@ class _Page:
         return name
 
 
-def _is_work(item: Instruction) -> TypeGuard[Call | Map | Branch | Move]:
-    """Whether something is to be timed here; what is lazy does its work later, and counts it then."""
-    return isinstance(item, Branch | Move) or (isinstance(item, Call | Map) and not item.lazy)
+def _is_work(item: Instruction) -> TypeGuard[Call | Map | Branch | Move | Arrive]:
+    """Whether something is to be timed here; what is lazy or early is done later or elsewhere, and counted there."""
+    if isinstance(item, Call | Map):
+        return not item.lazy
+    return isinstance(item, Branch | Arrive) or (isinstance(item, Move) and not item.early)
 
 
-def label(item: Call | Map | Branch | Move) -> str:
+def label(item: Call | Map | Branch | Move | Arrive) -> str:
     """What a span is called."""
-    if isinstance(item, Move):
-        return f"{item.path or 'input'} {item.source_space} -> {item.target_space}"
+    if isinstance(item, Move | Arrive):
+        copy = f"{item.path or 'input'} {item.source_space} -> {item.target_space}"
+        return f"{copy} awaited" if isinstance(item, Arrive) else copy
     return item.path

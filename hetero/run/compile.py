@@ -13,7 +13,9 @@ from hetero.rewrite.batch import Batching, alone, batch_of
 from hetero.run.lanes import Interval, overlapping, seat, topological_by_start
 from hetero.run.liveness import with_frees
 from hetero.run.parts import cut_at_batches
+from hetero.run.prefetch import Prefetch
 from hetero.run.program import (
+    Arrive,
     Block,
     Branch,
     Build,
@@ -41,7 +43,8 @@ def compile_program(plan: Plan) -> Program:
     intervals = topological_by_start(_intervals(plan))
     seats = seat(intervals)
     builds = _Builds(plan)
-    writer = _Writer(builds, plan.graph, plan.graph.name, prefix="")
+    prefetch = Prefetch(plan, intervals, seats)
+    writer = _Writer(builds, plan.graph, plan.graph.name, prefix="", prefetch=prefetch)
     for interval in intervals:
         writer.add(plan.graph[interval.name])
     output = writer.output()
@@ -132,15 +135,20 @@ class _Builds:
 
 @dataclass
 class _Writer:
-    """Writes the instructions of one graph, node by node; ``written`` has them under the node whose lane they take."""
+    """Writes the instructions of one graph, node by node; ``written`` has them under the node whose lane they take.
+
+    ``prefetch`` says which copies are begun early; None inside of maps and branches, whose nodes have no times.
+    """
 
     builds: _Builds
     graph: Graph
     name: str
     prefix: str
+    prefetch: Prefetch | None = None
     written: dict[str, list[Instruction]] = field(default_factory=dict)
     inputs: tuple[Slot, ...] = ()
     _slots: dict[tuple[Ref, str], Slot] = field(default_factory=dict)
+    _under_way: dict[tuple[Ref, str], Move] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.inputs = tuple(self.builds.slot() for _ in self.graph.inputs)
@@ -151,7 +159,7 @@ class _Writer:
         path = self.prefix + node.name
         space = self.builds.space(path)
         own = self.written.setdefault(node.name, [])
-        args = tuple(self._tree(arg, space, own) for arg in node.args)
+        args = tuple(self._tree(arg, space, node.name) for arg in node.args)
         outputs = tuple(self.builds.slot() for _ in node.op.outputs)
         for i, slot in enumerate(outputs):
             self._slots[Ref(node.name, i), space] = slot
@@ -203,35 +211,64 @@ class _Writer:
 
     def output(self) -> Tree:
         """The graph's result, on the host."""
-        return self._tree(self.graph.output, HOST_SPACE, [])
+        return self._tree(self.graph.output, HOST_SPACE, next(reversed(self.written), ""), returned=True)
 
     def block(self, output: Tree) -> Block:
         """Everything written so far as one block."""
         body = [instruction for part in self.written.values() for instruction in part]
         return Block(self.name, self.inputs, with_frees(body, self.inputs, set(slots_of(output))), output)
 
-    def _tree(self, arg: Arg, space: str, own: list[Instruction]) -> Tree:
+    def _tree(self, arg: Arg, space: str, taker: str, *, returned: bool = False) -> Tree:
+        """An argument of the node ``taker``, or what is ``returned`` to the caller after it."""
         if isinstance(arg, Ref):
-            return Take(self._in_space(arg, space, own))
+            return Take(self._in_space(arg, space, taker, returned))
         if isinstance(arg, Const):
             return arg
-        return Gather(arg.type, tuple(self._tree(item, space, own) for item in arg.items), arg.keys)
+        items = tuple(self._tree(item, space, taker, returned=returned) for item in arg.items)
+        return Gather(arg.type, items, arg.keys)
 
-    def _in_space(self, ref: Ref, space: str, own: list[Instruction]) -> Slot:
+    def _in_space(self, ref: Ref, space: str, taker: str, returned: bool) -> Slot:
         """The slot of a value in a memory space, with the moves that bring it there, each once.
 
-        A move stands right after the node that makes the value, so that it is under way before it is needed; a
-        value of the caller is moved by the node that takes it first.
+        A move stands right after the node that makes the value, a value of the caller is moved by the node that takes
+        it first; one that is begun early is waited for by each node that takes it.
         """
         if (ref, space) in self._slots:
             return self._slots[ref, space]
         home = next(s for (r, s) in self._slots if r == ref)
-        place = own if ref.node == INPUT else self.written[ref.node]
-        path = "" if ref.node == INPUT else self.prefix + ref.node
+        if (ref, space) not in self._under_way:
+            begin = self._begun_with(ref, taker, (home, space), returned)
+            if begin is None:
+                return self._moved(ref, (home, space), taker, returned)
+            self._begin(ref, (home, space), begin)
+        move = self._under_way[ref, space]
+        slot = self.builds.slot()
+        self.written[taker].append(Arrive(move.path, move.target, slot, home, space))
+        return slot
+
+    def _begun_with(self, ref: Ref, taker: str, spaces: tuple[str, str], returned: bool) -> str | None:
+        if self.prefetch is None or HOST_SPACE not in spaces:
+            return None
+        return self.prefetch.begun_with(ref, taker, spaces, returned=returned)
+
+    def _begin(self, ref: Ref, spaces: tuple[str, str], node: str) -> None:
+        """Begin a copy: of a result when it is there, of an input before the node."""
+        move = Move(self._source(ref), self._slots[ref, spaces[0]], self.builds.slot(), *spaces, early=True)
+        self._under_way[ref, spaces[1]] = move
+        place = self.written[node]
+        place.insert(0 if ref.node == INPUT else len(place), move)
+
+    def _moved(self, ref: Ref, spaces: tuple[str, str], taker: str, returned: bool) -> Slot:
+        home, space = spaces
         source = self._slots[ref, home]
-        if HOST_SPACE not in (home, space):  # devices do not know each other: over the host
-            source = self._in_space(ref, HOST_SPACE, own)
-            home = HOST_SPACE
+        place = self.written[taker if ref.node == INPUT else ref.node]
+        if HOST_SPACE not in spaces:  # devices do not know each other: over the host
+            source, home = self._in_space(ref, HOST_SPACE, taker, returned), HOST_SPACE
+            if (ref, HOST_SPACE) in self._under_way:  # it arrives where it is taken
+                place = self.written[taker]
         target = self._slots[ref, space] = self.builds.slot()
-        place.append(Move(path, source, target, home, space))
+        place.append(Move(self._source(ref), source, target, home, space))
         return target
+
+    def _source(self, ref: Ref) -> str:
+        return "" if ref.node == INPUT else self.prefix + ref.node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 
-from hetero.run.program import Branch, Call, Free, Instruction, Map, Move, Recv, Send, Slot, slots_of
+from hetero.run.program import Arrive, Branch, Call, Free, Instruction, Map, Move, Recv, Send, Slot, slots_of
 
 __all__ = ["reads", "with_frees", "writes"]
 
@@ -18,7 +18,7 @@ def reads(instruction: Instruction) -> Iterator[Slot]:
             trees = (items, *closure)
         case Branch(test=test, closure=closure):
             trees = (test, *closure)
-        case Move(source=slot) | Send(slot=slot):
+        case Move(source=slot) | Arrive(source=slot) | Send(slot=slot):
             yield slot
             return
         case _:
@@ -32,7 +32,7 @@ def writes(instruction: Instruction) -> tuple[Slot, ...]:
     match instruction:
         case Call(outputs=slots) | Branch(outputs=slots):
             return slots
-        case Map(output=slot) | Move(target=slot) | Recv(slot=slot):
+        case Map(output=slot) | Move(target=slot) | Arrive(target=slot) | Recv(slot=slot):
             return (slot,)
         case _:
             return ()

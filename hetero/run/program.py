@@ -21,6 +21,7 @@ from hetero.ops.base import Effects, Op
 from hetero.rewrite.batch import Batching
 
 __all__ = [
+    "Arrive",
     "Block",
     "Branch",
     "Build",
@@ -135,8 +136,21 @@ class Branch:
 class Move:
     """Copy a value into another memory space. One side is always the host: devices do not know each other.
 
-    ``path`` is the node (or ``""``: the caller) that the value comes from.
+    ``path`` is the node (or ``""``: the caller) that the value comes from. An ``early`` copy is only begun here: what
+    is in ``target`` is still under way, and whoever needs the value lets it ``Arrive``.
     """
+
+    path: str
+    source: Slot
+    target: Slot
+    source_space: str
+    target_space: str
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrive:
+    """Wait for a copy that was begun early; ``source`` is what is under way."""
 
     path: str
     source: Slot
@@ -167,7 +181,7 @@ class Free:
     slots: tuple[Slot, ...]
 
 
-Instruction: TypeAlias = Call | Map | Branch | Move | Recv | Send | Free
+Instruction: TypeAlias = Call | Map | Branch | Move | Arrive | Recv | Send | Free
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,8 +361,11 @@ def _lines(block: Block, depth: int) -> Iterator[str]:
                 yield from _lines(then, depth + 1)
                 yield f"{pad} otherwise"
                 yield from _lines(otherwise, depth + 1)
-            case Move(_, source, target, source_space, target_space):
-                yield f"{pad}v{target} = move v{source} {source_space} -> {target_space}"
+            case Move(_, source, target, source_space, target_space, early):
+                how = "begin to move" if early else "move"
+                yield f"{pad}v{target} = {how} v{source} {source_space} -> {target_space}"
+            case Arrive(_, source, target):
+                yield f"{pad}v{target} = arrived v{source}"
             case Recv(slot):
                 yield f"{pad}recv v{slot}"
             case Send(slot, readers):

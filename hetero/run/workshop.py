@@ -16,11 +16,12 @@ from hetero.machine import Machine
 from hetero.ops.function import FunctionOp
 from hetero.run.alarms import Alarms
 from hetero.run.codegen import CodeBook, Function, label
+from hetero.run.copies import Copier
 from hetero.run.dispatch import Dispatcher
 from hetero.run.lazy import lazily_generated, lazily_mapped
 from hetero.run.opened import Gate, Mover, Opened
 from hetero.run.parts import run_parts
-from hetero.run.program import Block, Branch, Build, Call, Lane, Map, Move, Stage, calls, walk
+from hetero.run.program import Arrive, Block, Branch, Build, Call, Lane, Map, Move, Stage, calls, walk
 from hetero.run.retry import device_failure
 from hetero.run.sites import is_host
 from hetero.run.team import Team
@@ -130,6 +131,8 @@ class Workshop:
         self.alarms.close()
         for dispatcher in self._dispatchers.values():
             dispatcher.close(CLOSE_PATIENCE_S)
+        for copier in self._binding.copiers.values():
+            copier.close(CLOSE_PATIENCE_S)
         self._binding.team.close()
         self._book.close()
         self._opened.close()
@@ -142,6 +145,8 @@ class _Binding:
         self._opened, self._recorder, self._lanes = opened, recorder, lanes
         self._movers: dict[str, list[Mover]] = {}
         self.team = Team("hetero map", HELPERS)
+        self.copiers: dict[tuple[str, str], Copier] = {}
+        """By the spaces that they copy from and to; each starts its thread with its first copy."""
         self.book = CodeBook(self)
 
     def explained(self, error: Exception, default: str) -> NodeError:
@@ -180,7 +185,12 @@ class _Binding:
         memory = self._opened.memory(move.source_space if to_host else move.target_space)
         mover = Mover(memory.get if to_host else memory.put, counts_result=to_host)
         self._movers.setdefault(move.path, []).append(mover)
-        return mover
+        if not move.early:
+            return mover
+        spaces = move.source_space, move.target_space
+        copier = self.copiers.setdefault(spaces, Copier(f"copies {' -> '.join(spaces)}"))
+        note = self._recorder.block([label(move)], "")["note"]
+        return partial(copier.begin, mover, note)
 
     def map(self, instruction: Map, pieces: Sequence[Function]) -> Function:
         lanes, team = instruction.lanes, self.team
@@ -240,7 +250,7 @@ def _places(stages: Sequence[Stage], builds: Sequence[Build], machine: Machine) 
                 places[item.path] = device, machine.device(device).processor
             elif isinstance(item, Map | Branch):
                 places[item.path] = "", stage.lane.processor
-            elif isinstance(item, Move):
+            elif isinstance(item, Move | Arrive):
                 away = item.source_space if is_host(item.target_space) else item.target_space
                 places[label(item)] = "", owners[away]
     return places

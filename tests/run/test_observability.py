@@ -106,7 +106,11 @@ def test_a_processor_that_does_two_things_at_once_has_two_lines(tmp_path):
         session.call((1,))
         found = lines_of(session, tmp_path / "trace.json")
     assert set(found) == {("cpu", "cpu"), ("cpu", "cpu 2")}
-    assert [name for name in found["cpu", "cpu"] if "map" in name] == ["map#1", "map#1/double", "map#1/double"]
+    assert [name for name in found["cpu", "cpu"] if "map" in name] == [
+        "map#1",
+        "map#1/double",
+        "map#1/double",
+    ]
 
 
 def test_spans_go_to_opentelemetry(exported):
