@@ -134,6 +134,8 @@ class Plan:
     """What planning again, with other constraints, has to know to predict as this plan does."""
     samples: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
     """The samples it was planned on, kept in this process for planning again; never saved."""
+    profiles: Path | None = field(default=None, repr=False)
+    """The profile store that it was planned from, which its runs correct; None is that of the user's cache."""
     _open: _Opened = field(default_factory=lambda: _Opened(), repr=False)
 
     @property

@@ -112,9 +112,10 @@ def _prune(store: ProfileStore, older_than: float | None) -> int:
 
 def _list(store: ProfileStore) -> None:
     from hetero.commands.tables import print_table
+    from hetero.cost.correction import Corrections
     from hetero.show import seconds
 
-    rows = []
+    corrections, rows = Corrections(store), []
     for row in store.rows():
         m, about = row.measurement, row.about
         age_days = max(0.0, time.time() - m.measured_at) / DAY_S
@@ -126,7 +127,16 @@ def _list(store: ProfileStore) -> None:
             error,
             f"{age_days:.1f}",
         )
-        rows.append((about.op, about.device, row.key.variant, row.key.specs, *numbers))
-    headers = ("op", "device", "variant", "inputs", "one run", "spread", "runs", "error", "age, days")
+        found = corrections.of(row.key, m)
+        corrected = (
+            f"{seconds(found.alone_s)} by {found.calls} calls of {found.origin!r} "
+            f"({seconds(found.seconds)} ±{seconds(found.spread_s)} in runs)"
+            if found
+            else ""
+        )
+        rows.append((about.op, about.device, row.key.variant, row.key.specs, *numbers, corrected))
+    headers = (
+        "op", "device", "variant", "inputs", "one run", "spread", "runs", "error", "age, days", "corrected by runs",
+    )  # fmt: skip
     print_table(headers, rows, right=("one run", "spread", "runs", "error", "age, days"))
     typer.echo(f"{len(rows)} measurements in {store.path}", err=True)

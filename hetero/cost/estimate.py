@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 __all__ = ["Estimate", "Source"]
 
-Source: TypeAlias = Literal["measured", "modelled", "declared", "prior"]
-"""``measured`` on this machine; ``modelled`` by a named formula from measured or declared numbers; ``declared`` by a
+Source: TypeAlias = Literal["measured", "corrected by runs", "modelled", "declared", "prior"]
+"""``measured`` on this machine; ``corrected by runs``: measured, and since then found otherwise by the running median
+of a plan's calls; ``modelled`` by a named formula from measured or declared numbers; ``declared`` by a
 person or a data sheet; ``prior``: a roofline guess that nothing here has confirmed yet."""
 
 

@@ -105,6 +105,19 @@ class ProfileStore:
             found = self._read_or_none("SELECT value FROM record_v1 WHERE kind=? AND key=?", (kind, key))
             return _sound(lambda: dict(json.loads(found[0]))) if found else None
 
+    def records(self, kind: str) -> dict[str, dict[str, Any]]:
+        """All records of a kind by their keys; none where the file cannot be read."""
+        with self._lock:
+            was_usable = self._database.usable
+            try:
+                found = dict(self._database.read("SELECT key, value FROM record_v1 WHERE kind=?", (kind,)))
+            except StoreError as error:
+                _report(was_usable, "%s; going on without it", error)
+                found = {}
+            found |= {key: text for (own, key), text in self._records.items() if own == kind}
+            sound = {key: _sound(lambda: dict(json.loads(text))) for key, text in found.items()}  # noqa: B023
+            return {key: value for key, value in sound.items() if value is not None}
+
     def put_record(self, kind: str, key: str, value: dict[str, Any]) -> None:
         with self._lock:
             self._records[kind, key] = json.dumps(value)

@@ -86,7 +86,7 @@ class Inside:
             memory_bytes=self.memory_bytes,
             spread={"seconds": self.spread_s},
             sources={
-                "seconds": "modelled" if self.source == "measured" else self.source,
+                "seconds": "prior" if self.source == "prior" else "modelled",
                 "joules": "modelled",
                 "dollars": "modelled",
                 "error": "measured",

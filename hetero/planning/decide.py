@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from hetero.cost.contention import core_efficiency
+from hetero.cost.correction import Corrections
 from hetero.cost.progress import Progress
 from hetero.cost.race import QUICK, Effort
 from hetero.cost.store import ProfileStore
@@ -105,9 +106,14 @@ def decide(
         failures = {**failures, **profile(together, effort)}
     candidates = {path: (*found, *batched.get(path, ())) for path, found in candidates.items()}
 
+    corrections = Corrections(store)
+
     def options_now() -> dict[str, tuple[Considered, ...]]:
         return {
-            path: (*(_option(c, evidence, store, request, failures) for c in found), *refused[path])
+            path: (
+                *(_option(c, evidence, store, request, failures, corrections) for c in found),
+                *refused[path],
+            )
             for path, found in candidates.items()
         }
 
@@ -135,6 +141,7 @@ def decide(
     return replace(
         found,
         samples=seen.values,
+        profiles=store.path,
         notes=(
             *_notes(graph, everything, evidence, store, failures, request),
             *(
@@ -212,13 +219,14 @@ def _option(
     store: ProfileStore,
     request: Request,
     failures: Mapping[Candidate, str],
+    corrections: Corrections,
 ) -> Considered:
     if candidate in failures:
         reason = failures[candidate]
         # What was passed over could run, and who asks for it by name wants to know what it is likely to take.
         known = considered(candidate, evidence, store).estimate if reason.startswith(UNMEASURED) else None
         return Considered(candidate.choice, known, reason)
-    option = considered(candidate, evidence, store)
+    option = considered(candidate, evidence, store, corrections)
     limit = request.limits.effective_error if request.metric.of_nodes else sys.float_info.max
     if option.estimate is not None and option.estimate.error > limit:
         error = option.estimate.error

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from hetero.cost.measurement import specs_text
 from hetero.cost.store import ProfileStore
 from hetero.errors import InfeasibleError
 from hetero.planning.alternatives import objective_value
@@ -24,7 +25,20 @@ from hetero.planning.repair import still_batched
 from hetero.planning.settle import settle
 from hetero.plans import Considered, Plan
 
-__all__ = ["Drift", "Observed", "Proposal", "corrected", "drifts", "proposal", "reconsider"]
+__all__ = [
+    "SMALL_S",
+    "Drift",
+    "Observed",
+    "Proposal",
+    "corrected",
+    "drifts",
+    "outlook",
+    "proposal",
+    "reconsider",
+    "slowness",
+    "telling",
+    "unplanned_shapes",
+]
 
 FEWEST_CALLS = 20
 DRIFTED = 1.3
@@ -34,6 +48,8 @@ SMALL_S = 5e-5
 WORTH = 0.05
 """A proposal has to gain this share of the latency, or period, that the plan has now."""
 SOLVE_S = 2.0
+ASIDE_S = 0.5
+"""For solving beside requests that run."""
 
 
 class Observed(Protocol):
@@ -44,7 +60,11 @@ class Observed(Protocol):
     @property
     def p50_s(self) -> float: ...
     @property
+    def spread_s(self) -> float: ...
+    @property
     def predicted_s(self) -> float | None: ...
+    @property
+    def shapes(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +109,14 @@ def drifts(stats: Mapping[str, Observed]) -> tuple[Drift, ...]:
     """The nodes whose running median is far from the prediction, the farthest first."""
     found = [
         Drift(path, predicted_s, node.p50_s, node.calls)
-        for path, node, predicted_s in _telling(stats)
+        for path, node, predicted_s in telling(stats)
         if abs(node.p50_s - predicted_s) > SMALL_S
         if not 1 / DRIFTED < node.p50_s / predicted_s < DRIFTED
     ]
     return tuple(sorted(found, key=lambda d: -max(d.factor, 1 / d.factor)))
 
 
-def _telling(stats: Mapping[str, Observed]) -> Iterator[tuple[str, Observed, float]]:
+def telling(stats: Mapping[str, Observed]) -> Iterator[tuple[str, Observed, float]]:
     """The nodes that ran often enough to tell, with what was predicted of them."""
     for path, node in stats.items():
         if node.predicted_s and node.calls >= FEWEST_CALLS and node.p50_s > 0:
@@ -106,24 +126,29 @@ def _telling(stats: Mapping[str, Observed]) -> Iterator[tuple[str, Observed, flo
 def corrected(plan: Plan, stats: Mapping[str, Observed]) -> dict[str, tuple[Considered, ...]]:
     """The plan's options with what its runs have shown: the chosen ones as they were measured, all others as much
     slower as the middle node of their processor has become."""
-    measured = {path: node.p50_s / predicted_s for path, node, predicted_s in _telling(stats)}
-    processors: dict[str, list[float]] = {}
-    paths = [path for path, _ in leaves(plan.graph)]
-    for path in paths:
-        if path in measured:
-            name = plan.machine.processor_of(plan.choices[path].device).name
-            processors.setdefault(name, []).append(measured[path])
-    # Of two nodes the lower: one that drifted alone has not made the machine slow.
-    usual = {name: statistics.median_low(factors) for name, factors in processors.items()}
+    usual = slowness(plan, stats)
+    here = {device.name for device in plan.machine.devices}
+    measured = {path: node.p50_s / predicted_s for path, node, predicted_s in telling(stats)}
 
     def now(path: str, option: Considered) -> Considered:
-        if option.estimate is None:
+        if option.estimate is None or option.choice.device not in here:  # the device was lost meanwhile
             return option
-        own = usual.get(plan.machine.processor_of(option.choice.device).name, 1.0)
+        own = usual[plan.machine.processor_of(option.choice.device).name]
         factor = measured.get(path, own) if option.choice == plan.choices[path] else own
         return _slower(option, factor)
 
-    return {path: tuple(now(path, option) for option in plan.options[path]) for path in paths}
+    return {path: tuple(now(path, option) for option in plan.options[path]) for path, _ in leaves(plan.graph)}
+
+
+def slowness(plan: Plan, stats: Mapping[str, Observed]) -> dict[str, float]:
+    """By processor how many times what was predicted its nodes take, in the middle; 1 where none ran often enough."""
+    measured = {path: node.p50_s / predicted_s for path, node, predicted_s in telling(stats)}
+    processors: dict[str, list[float]] = {one.name: [] for one in plan.machine.processors}
+    for path, _ in leaves(plan.graph):
+        if path in measured:
+            processors[plan.machine.processor_of(plan.choices[path].device).name].append(measured[path])
+    # Of two nodes the lower: one that drifted alone has not made the machine slow.
+    return {name: statistics.median_low(factors or [1.0]) for name, factors in processors.items()}
 
 
 def _slower(option: Considered, factor: float) -> Considered:
@@ -133,7 +158,29 @@ def _slower(option: Considered, factor: float) -> Considered:
     return replace(option, estimate=measured)
 
 
-def proposal(plan: Plan, stats: Mapping[str, Observed], gate: Gate | None) -> Proposal | None:
+def unplanned_shapes(plan: Plan, stats: Mapping[str, Observed], path: str) -> tuple[str, ...]:
+    """The shapes that a node was seen to be called with and that no sample had: then it is not the estimate that is
+    wrong, and planning with such samples is what helps."""
+    if plan.evidence is None:
+        return ()
+    planned = {specs_text(call.inputs) for call in plan.evidence.calls_as(path, plan.choices[path].variant)}
+    return tuple(dict.fromkeys(text for text in stats[path].shapes if text not in planned))
+
+
+def outlook(plan: Plan, stats: Mapping[str, Observed]) -> str:
+    """What planning again would gain by what the runs have shown, in words; nothing is run for it."""
+    found = proposal(plan, stats, None, ASIDE_S)
+    if found is None:
+        return f"no other plan would gain {WORTH:.0%}"
+    return (
+        f"planned again it would take {found.gain:.0%} less than the {found.seconds:.3g} s that it takes now: "
+        "plan.reconsider() gives that plan, its outputs compared"
+    )
+
+
+def proposal(
+    plan: Plan, stats: Mapping[str, Observed], gate: Gate | None, budget_s: float = SOLVE_S
+) -> Proposal | None:
     """A better plan by what the runs have shown; None where nothing has drifted, or no plan gains enough.
 
     ``gate`` compares its outputs with the reference's; without it (no samples at hand) options whose own error is
@@ -144,13 +191,13 @@ def proposal(plan: Plan, stats: Mapping[str, Observed], gate: Gate | None) -> Pr
         return None
     setting = Setting.of(plan, plan.evidence, plan.machine, corrected(plan, stats))
     try:
-        better = settle(plan.graph, plan.machine, plan.request, setting, gate, SOLVE_S)
+        better = settle(plan.graph, plan.machine, plan.request, setting, gate, budget_s)
     except InfeasibleError:  # no plan keeps the limits any more
         return None
     # The present one may break them by now, which is no reason not to propose another.
     kept = replace(plan.request, limits=plan.request.limits.regardless_of_time())
     taken = replace(setting, options=_only(setting.options, plan))
-    present = settle(plan.graph, plan.machine, kept, taken, None, SOLVE_S)
+    present = settle(plan.graph, plan.machine, kept, taken, None, budget_s)
     now_s = objective_value(plan.objective, present.estimate)
     then_s = objective_value(plan.objective, better.estimate)
     gain = 1 - then_s / now_s if now_s > 0 else 0.0
@@ -159,6 +206,7 @@ def proposal(plan: Plan, stats: Mapping[str, Observed], gate: Gate | None) -> Pr
     better = replace(
         better,
         samples=plan.samples,
+        profiles=plan.profiles,
         notes=(f"planned again since {'; '.join(map(str, found))}", *better.notes),
         micro_batches=still_batched(plan, better.choices),
     )
@@ -170,7 +218,7 @@ def reconsider(plan: Plan, stats: Mapping[str, Observed]) -> Proposal | None:
     if not plan.samples or plan.cluster is not None:
         return proposal(plan, stats, None)
     samples = Samples(plan.graph, plan.samples, None)
-    with ProfileStore() as store:
+    with ProfileStore(plan.profiles) as store:
         key = evidence_key(plan.graph, plan.samples)
         gate = Gate(plan.graph, plan.machine, samples, key, store, metric=plan.request.metric)
         return proposal(plan, stats, gate)

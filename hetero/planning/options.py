@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hetero.cost import energy, price, roofline
 from hetero.cost.caches import EVICTING_NBYTES
 from hetero.cost.changes import changes_a_request
+from hetero.cost.correction import Corrections
 from hetero.cost.estimate import Estimate, Source
 from hetero.cost.interpolate import Point, interpolate, sizes_of
 from hetero.cost.ledger import change_seconds_of
@@ -26,6 +27,7 @@ from hetero.values import Specs, digest_of
 
 __all__ = [
     "BY_REFERENCE",
+    "CORRECTED",
     "Candidate",
     "batched_candidates",
     "candidates_of",
@@ -38,6 +40,8 @@ __all__ = [
 
 BY_REFERENCE = ("reference", "python")
 """Engines whose run of an op is the op's reference run: right by definition."""
+
+CORRECTED: Source = "corrected by runs"
 
 NEAR = 2.0
 """Batches help engines unequally, but hardly ever by more than this."""
@@ -202,11 +206,13 @@ def is_measured(candidate: Candidate, evidence: Evidence, store: ProfileStore) -
     return not calls or any(store.get(candidate.key(call.inputs)) is not None for call in calls)
 
 
-def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> Considered:
+def considered(
+    candidate: Candidate, evidence: Evidence, store: ProfileStore, corrections: Corrections | None = None
+) -> Considered:
     """The candidate with its estimate for one request: the mean over the samples of all its calls."""
     calls = candidate.calls(evidence)
     pressure = min(1.0, evidence.moved_by_others(candidate.path) / EVICTING_NBYTES)
-    seconds, spread, error, source = _time(candidate, calls, evidence.samples, store, pressure)
+    seconds, spread, error, source = _time(candidate, calls, evidence.samples, store, pressure, corrections)
     if candidate.info.engine in BY_REFERENCE:
         error = None  # it is what all others are compared with
     core_seconds = seconds * min(candidate.variant.threads, candidate.processor.cores)
@@ -234,7 +240,12 @@ def considered(candidate: Candidate, evidence: Evidence, store: ProfileStore) ->
 
 
 def _time(
-    candidate: Candidate, calls: Sequence[SeenCall], samples: int, store: ProfileStore, pressure: float
+    candidate: Candidate,
+    calls: Sequence[SeenCall],
+    samples: int,
+    store: ProfileStore,
+    pressure: float,
+    corrections: Corrections | None = None,
 ) -> tuple[float, float, float | None, Source]:
     """Seconds and spread for one request, the largest error seen, and where the numbers come from.
 
@@ -262,6 +273,11 @@ def _time(
         inputs: Point(sizes[inputs], m.seconds + pressure * (m.among_others_s - m.seconds), m.spread_s)
         for inputs, m in known.items()
     }
+    source: Source = "measured"
+    for inputs, m in known.items():
+        if corrections and (correction := corrections.of(candidate.key(inputs), m)):
+            points[inputs] = Point(sizes[inputs], correction.alone_s, correction.spread_s)
+            source = CORRECTED
     seconds = spread = 0.0
     for call in calls:
         own = points.get(call.inputs)
@@ -271,4 +287,4 @@ def _time(
     changes = changes_a_request([call.count for call in calls], samples)
     if changes:
         seconds += samples * changes * change_seconds_of(store, candidate.key(calls[0].inputs))
-    return seconds / samples, spread / samples, error, "measured"
+    return seconds / samples, spread / samples, error, source

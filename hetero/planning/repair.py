@@ -45,6 +45,7 @@ def repair(plan: Plan, lost: Set[str], budget_s: float = SOLVE_S) -> Plan:
     return replace(
         found,
         samples=plan.samples,
+        profiles=plan.profiles,
         notes=(f"planned without {_names(lost)}", *found.notes),
         micro_batches=still_batched(plan, found.choices),
     )

@@ -18,7 +18,7 @@ from hetero.arguments import Errors, call_arguments, errors_option
 from hetero.errors import ArgumentError, ClosedError
 from hetero.events import Event
 from hetero.plans import Plan
-from hetero.run import draining
+from hetero.run import draining, watch
 from hetero.run.compile import compile_program
 from hetero.run.counts import Counts
 from hetero.run.engine import Engines
@@ -70,12 +70,14 @@ class Session:
         self._arity = len(plan.graph.inputs)
         self._engines = Engines(plan, executor)
         self._reception = Reception(plan.graph.name, self._engines, reopen)
-        self._drifted: set[str] = set()
+        self._look = watch.Look(self._reception.log)
         self._started = self._reception.counters.counter("started")
         # Runs when the session is dropped, and at exit: so it must not refer to the session itself.
         self._ending = weakref.finalize(self, _end, self._engines, self._reception)
         _open.add(self)
         draining.watch(self)
+        if plan.cluster is None:  # to ask the nodes of a cluster would cost them messages
+            watch.watch(self)
 
     def call(
         self,
@@ -219,18 +221,19 @@ class Session:
     def events(self) -> tuple[Event, ...]:
         """What went wrong and was repaired, and nodes that have drifted from what was predicted, in order.
 
-        Drift is looked for when this is read: a thread for it would disturb what it watches.
+        Drift is looked for from time to time, and whenever this is read.
         """
-        from hetero.planning.drift import drifts
-
-        for drift in drifts(self.stats()):
-            if drift.path not in self._drifted:
-                self._drifted.add(drift.path)
-                self._reception.log.add("drift", drift.path, str(drift))
+        self._look.tell(self.plan, self.stats())
         found = [*self._reception.log.since()]
         for engine in self._engines.all:
             found += engine.executor.events()
         return tuple(sorted(dict.fromkeys(found), key=lambda event: event.time_s))
+
+    def look(self) -> None:
+        """Tell drift among the events, and file what the runs so far correct in the profile store."""
+        plan, stats = self.plan, self.stats()
+        self._look.tell(plan, stats)
+        self._look.correct(plan, stats)
 
     @property
     def tracing(self) -> bool:
@@ -287,9 +290,12 @@ class Session:
         """Take no request any more, let those under way end within ``drain_s`` seconds, then give everything back.
         Closing again does nothing."""
         self.stop()
+        watch.forget(self)
         deadline = time.monotonic() + drain_s
         while (self._engines.busy or self._reception.busy) and time.monotonic() < deadline:
             time.sleep(0.001)
+        if self._ending.alive and self.plan.cluster is None:
+            self._look.correct(self.plan, self.stats())
         self._ending()
         draining.forget(self)
 

@@ -29,6 +29,11 @@ QUICK_S = 10e-6
 ENOUGH = 256
 SELDOM = 15
 """One of 16 runs; a power of two less one, since it is a mask."""
+FAR_OUT = 3.0
+"""A call is an outlier where it is so many interquartile ranges outside of the middle half: "far out" in Tukey,
+Exploratory Data Analysis (1977), section 2D."""
+STEADY = 0.1
+"""The range counts as at least this share of the median: times that hardly vary at all have no far outliers."""
 TRACE_LIMIT = 1_000_000
 """Block runs that a trace holds; older ones are dropped."""
 
@@ -38,7 +43,8 @@ class NodeStats:
     """One node so far. Percentiles are over its latest calls that were timed, in seconds.
 
     ``nbytes`` were moved for its results. ``predicted_s`` is what one call was estimated to take; None where the plan
-    does not say.
+    does not say. Of the ``timed`` calls that the percentiles are of, ``outliers`` are far from the others (see
+    ``FAR_OUT``), and the middle half is within ``spread_s`` of its middle.
     """
 
     calls: int
@@ -48,6 +54,11 @@ class NodeStats:
     predicted_s: float | None = None
     requests_a_call: float = 1.0
     """More than 1 where several requests had it made together."""
+    timed: int = 0
+    outliers: int = 0
+    spread_s: float = 0.0
+    shapes: tuple[str, ...] = ()
+    """The shapes of the latest calls that were looked at, as profiles name them."""
 
 
 class BlockTimes:
@@ -136,12 +147,7 @@ class Recorder:
                 for i, path in enumerate(block.paths):
                     calls[path] = calls.get(path, 0) + number
                     seconds.setdefault(path, []).extend(row[i + 1] - row[i] for row in times)
-        found = {}
-        for path, values in seconds.items():
-            if values:
-                p50_s, p99_s = np.percentile(values, (50, 99))
-                found[path] = NodeStats(calls[path], float(p50_s), float(p99_s))
-        return found
+        return {path: _summary(calls[path], np.array(values)) for path, values in seconds.items() if values}
 
     def spans(self, *, take: bool = False) -> list[Span]:
         """What was traced, in the order in which it ended; it is forgotten where it is taken."""
@@ -157,3 +163,12 @@ class Recorder:
         if take:
             self._taken += len(kept)
         return spans
+
+
+def _summary(calls: int, seconds: np.ndarray[Any, np.dtype[np.float64]]) -> NodeStats:
+    low_s, p50_s, high_s, p99_s = map(float, np.percentile(seconds, (25, 50, 75, 99)))
+    reach_s = FAR_OUT * max(high_s - low_s, STEADY * p50_s)
+    outliers = int(((seconds < low_s - reach_s) | (seconds > high_s + reach_s)).sum())
+    return NodeStats(
+        calls, p50_s, p99_s, timed=len(seconds), outliers=outliers, spread_s=(high_s - low_s) / 2
+    )

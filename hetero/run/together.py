@@ -21,5 +21,14 @@ def together(found: Iterable[Mapping[str, NodeStats]]) -> dict[str, NodeStats]:
         old = merged.get(path, NodeStats(0, 0.0, 0.0))
         calls = old.calls + new.calls
         p50_s = (old.p50_s * old.calls + new.p50_s * new.calls) / calls if calls else 0.0
-        merged[path] = NodeStats(calls, p50_s, max(old.p99_s, new.p99_s), old.nbytes + new.nbytes)
+        merged[path] = NodeStats(
+            calls,
+            p50_s,
+            max(old.p99_s, new.p99_s),
+            old.nbytes + new.nbytes,
+            timed=old.timed + new.timed,
+            outliers=old.outliers + new.outliers,
+            spread_s=max(old.spread_s, new.spread_s),
+            shapes=(*old.shapes, *new.shapes),
+        )
     return merged

@@ -30,6 +30,7 @@ class FreeOp(FunctionOp):
 
 first = Callee(FreeOp(lambda x: x, name="first"))
 second = Callee(FreeOp(lambda y: y, name="second"))
+GRAPH_OF_TWO = ht.pipeline(lambda x: second(first(x))).trace()
 
 
 @ht.node

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from planning.made import first, machine, option, second, setting
+from planning.made import GRAPH_OF_TWO as GRAPH
+from planning.made import machine, option, setting
 
 import hetero as ht
 from hetero.limits import Limits
@@ -14,14 +15,14 @@ from hetero.planning.selection import Selection
 from hetero.planning.settle import settle
 from hetero.plans import MicroBatch, Plan, Request
 
-GRAPH = ht.pipeline(lambda x: second(first(x))).trace()
-
 
 @dataclass(frozen=True)
 class Seen:
     p50_s: float
     predicted_s: float | None
     calls: int = 100
+    spread_s: float = 0.1
+    shapes: tuple[str, ...] = ()
 
 
 def planned(limits: Limits = Limits()) -> Plan:  # noqa: B008 - frozen
