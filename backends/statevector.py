@@ -108,7 +108,7 @@ class StatevectorDevice:
         share = _sharing(pool, variant.threads)
         work = _work(op, program, share)
         # numba compiles, or loads what it compiled before, at a kernel's first call: have that now.
-        one = np.zeros((1, op.features.parameters))
+        one = np.zeros((1, len(op.angles)))
         work(one, np.zeros((1, len(op.observables))) if op.kind == CircuitGradientOp.kind else one)
         return DirectExecutable(work, on_close=pool.shutdown if pool else None)
 

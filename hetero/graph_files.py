@@ -25,6 +25,7 @@ from hetero.graph import REQUIRED, Arg, Const, Graph, Input, Node, Pack, Ref
 from hetero.ops.base import Op
 from hetero.ops.branch import BranchOp
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_part import CircuitPartOp
 from hetero.ops.map import MapOp
 from hetero.ops.onnx import OnnxOp
 
@@ -201,7 +202,8 @@ def _op_of(plain: Mapping[str, Any], archive: zipfile.ZipFile, known: Mapping[st
         blobs = {file: archive.read(f"onnx/{digest}/{file}") for file in plain["files"]}
         return OnnxOp.from_contents(blobs, name, plain.get("paddable"))
     if kind == "circuit":
-        return CircuitOp.from_qpy(archive.read(f"circuit/{digest}.qpy"), name, plain)
+        found = CircuitOp.from_qpy(archive.read(f"circuit/{digest}.qpy"), name, plain)
+        return found if "columns" not in plain else CircuitPartOp.of(found, plain["columns"], plain["whole"])
     if kind == "map":
         errors = errors_option(plain.get("errors", "raise"))
         return MapOp(_graph_of(plain["item"], archive, known), name, errors)

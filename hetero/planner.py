@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hetero.arguments import Args
@@ -19,9 +20,10 @@ from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
 from hetero.planning.decide import decide
-from hetero.planning.selection import Selection, known_words, select
+from hetero.planning.selection import Selection, known_words, needs_of, select
 from hetero.plans import Plan, Request
 from hetero.registry import Row, detect_machine, devices, rows
+from hetero.rewrite.circuits import with_small_circuits
 from hetero.schedule.schedule import OBJECTIVES
 from hetero.tracing import Callee, Pipeline
 from hetero.values import to_host
@@ -84,15 +86,16 @@ def plan(
     42
     """
     started = time.perf_counter()
-    graph = graph_of(pipeline)
+    graph, reduced = with_small_circuits(graph_of(pipeline))
     request = Request(_objective(objective), _limits(limits), Selection.of(allow, deny), metric_of(metric))
     _require(Machine | None, "machine", machine, "an ht.Machine; ht.Machine.load(path) reads one")
     _require(ProfileStore | None, "store", store, "a hetero.cost.store.ProfileStore(path)")
     deadline = None if budget_s is None else started + _seconds("budget_s", budget_s)
     samples = _samples(graph, sample, named, calibrate)
-    usable = usable_machine(machine, request.selection)
+    usable = usable_machine(machine, request.selection, needs_of(graph))
     with _using(store) as opened, _shown(progress) as shown:
-        return decide(graph, usable, request, samples, opened, deadline=deadline, progress=shown)
+        found = decide(graph, usable, request, samples, opened, deadline=deadline, progress=shown)
+    return replace(found, notes=(*reduced, *found.notes)) if reduced else found
 
 
 def _shown(progress: Progress | None) -> AbstractContextManager[Progress | None]:
@@ -104,7 +107,9 @@ def _shown(progress: Progress | None) -> AbstractContextManager[Progress | None]
     return progress_bar("measuring")
 
 
-def usable_machine(machine: Machine | None, selection: Selection) -> Machine:
+def usable_machine(
+    machine: Machine | None, selection: Selection, needs: Mapping[str, str] = MappingProxyType({})
+) -> Machine:
     """The devices to choose from: those of the machine (this one without it) that the selection leaves.
 
     Teaching devices are there for whoever names them.
@@ -112,7 +117,7 @@ def usable_machine(machine: Machine | None, selection: Selection) -> Machine:
     known = rows()
     statuses = devices()
     found = machine if machine is not None else _detected(known, frozenset(selection.allow or ()))
-    return select(found, selection, known_words(found, known, statuses), statuses)
+    return select(found, selection, known_words(found, known, statuses), statuses, needs)
 
 
 def _detected(known: Sequence[Row], named: Set[str]) -> Machine:
@@ -210,7 +215,8 @@ def load_plan(path: str | Path, pipeline: Pipeline | Callee | Graph, *, replan: 
     """
     from hetero.plan_files import read_plan
 
-    return read_plan(path, graph_of(pipeline), replan=replan)
+    graph, _ = with_small_circuits(graph_of(pipeline))
+    return read_plan(path, graph, replan=replan)
 
 
 def plan_on_ray(plan: Plan, address: str | None, labels: Mapping[str, str] | None = None) -> Plan:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -136,20 +136,39 @@ class CircuitOp(Op):
         observables = None if asked["shots"] is not None else terms[0] if asked["scalar"] else terms
         return cls.from_circuit(circuit, observables, asked["shots"], name, asked["seed"])
 
+    @classmethod
+    def _of(cls, op: CircuitOp, **more: Any) -> Self:
+        """The same circuit and question as an op of this class, with what this class has beside."""
+        return cls(**{field.name: getattr(op, field.name) for field in fields(CircuitOp)}, **more)
+
+    @property
+    def alone(self) -> CircuitOp:
+        """The same question about the circuit by itself, where this one takes the parameters of a larger one."""
+        return self
+
+    @cached_property
+    def angles(self) -> tuple[str, ...]:
+        """The names of what a parameter set consists of, in order."""
+        return tuple(str(parameter) for parameter in self.circuit.parameters)
+
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]  # computed: it follows from the circuit
-        return ("parameters",) if self.features.parameters else ()
+        return ("parameters",) if self.angles else ()
 
     @property
     def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("expectations",) if self.shots is None else ("counts",)
 
     @cached_property
+    def circuit_digest(self) -> str:
+        """Of the circuit alone, whatever is asked of it."""
+        return digest_of(content(self.circuit), [str(p) for p in self.circuit.parameters])
+
+    @cached_property
     def digest(self) -> str:
         return digest_of(
             "circuit",
-            content(self.circuit),
-            [str(p) for p in self.circuit.parameters],
+            self.circuit_digest,
             [register.size for register in self.circuit.cregs],
             [(o.paulis.to_labels(), o.coeffs.real) for o in self.observables],
             self.scalar,
@@ -189,7 +208,7 @@ class CircuitOp(Op):
     def check(self, node: str, specs: Specs) -> None:
         from hetero.graph import specs_error
 
-        width = self.features.parameters
+        width = len(self.angles)
         if len(specs) != len(self.inputs):
             names = ", ".join(self.inputs) or "none: the circuit has no parameters"
             raise SpecError(
@@ -198,7 +217,7 @@ class CircuitOp(Op):
         if not width:
             return
         (spec,) = specs
-        known = ", ".join(str(p) for p in self.circuit.parameters[:6]) + (", ..." if width > 6 else "")
+        known = ", ".join(self.angles[:6]) + (", ..." if width > 6 else "")
         expected = f"real numbers of shape (..., {width}): one angle in radians for each of {known}"
         if (_real_shape(spec) or (None,))[-1] != width:
             raise SpecError(specs_error(node, "parameters", spec, expected))
@@ -256,7 +275,7 @@ class CircuitOp(Op):
         Raises:
             ArgumentError: the wrong number of angles, or one that is not finite.
         """
-        width = self.features.parameters
+        width = len(self.angles)
         if not width:
             return np.zeros((1, 0)), ()
         angles = np.asarray(inputs[0], dtype=np.float64)

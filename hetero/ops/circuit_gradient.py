@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,7 +39,7 @@ class CircuitGradientOp(CircuitOp):
             raise ArgumentError(
                 f"circuit {op.name!r}: counts have no derivative; give observables= instead of shots="
             )
-        return cls(**{field.name: getattr(op, field.name) for field in fields(op)})
+        return cls._of(op)
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -6,7 +6,7 @@ none. Gates stay as they are written, since noise belongs to the names of gates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -38,7 +38,7 @@ class NoisyCircuitOp(CircuitOp):
                 f"noise_model={noise!r}: expected a qiskit_aer.noise.NoiseModel "
                 "(NoiseModel.from_backend(backend) makes one)"
             )
-        return cls(**{field.name: getattr(op, field.name) for field in fields(op)}, noise=noise)
+        return cls._of(op, noise=noise)
 
     @cached_property
     def digest(self) -> str:

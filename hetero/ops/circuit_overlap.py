@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +24,7 @@ class CircuitOverlapOp(CircuitOp):
 
     @classmethod
     def of(cls, op: CircuitOp) -> CircuitOverlapOp:
-        return cls(**{field.name: getattr(op, field.name) for field in fields(op)})
+        return cls._of(op)
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]

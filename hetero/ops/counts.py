@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Counts"]
+__all__ = ["Counts", "values_of"]
 
 SIGNIFICANCE = 1e-6
 """Samples of one distribution are taken for different ones once in a million comparisons."""
@@ -46,6 +46,15 @@ class Counts(dict[str, int]):
         if _plausible(table):
             return 0.0
         return float(np.abs(table[0] - table[1]).sum() / 2 / self.shots)
+
+
+def values_of(counts: Mapping[str, int]) -> dict[int, int]:
+    """Bit strings as values of the classical bits; the spaces between registers say nothing.
+
+    >>> values_of({"0 11": 5})
+    {3: 5}
+    """
+    return {int(bits.replace(" ", ""), 2): n for bits, n in counts.items()}
 
 
 def _plausible(table: np.ndarray[Any, Any]) -> bool:

@@ -30,7 +30,7 @@ def wide_reference(op: CircuitOp) -> Run:
 
     def run(*inputs: Any) -> Outputs:
         rows, shape = op.rows(inputs)
-        found = answer(op, rows, machine, np.random.default_rng(op.seed)).values
+        found = answer(op.alone, rows, machine, np.random.default_rng(op.seed)).values
         if op.shots is None:
             return (op.pack_expectations(found, shape),)
         return (op.pack_counts(found, shape),)

@@ -14,6 +14,7 @@ import numpy as np
 from hetero.errors import DeviceError, InfeasibleError
 from hetero.machine import Machine
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.counts import values_of
 from hetero.quantum.attempts import attempts
 from hetero.quantum.story import Story, Tried
 from hetero.quantum.ways import Ways, inputs_of, ways_of
@@ -138,7 +139,7 @@ def _part(
         return np.repeat(np.reshape(output, (1, -1)), sets, axis=0), story
     many = replace(op, shots=op.shots * sets)
     output, story = _tried(many, rows[:1], _ways(many, rows, machine), lane)
-    return _shared_out(_mapping(output), op.shots, sets, rng), story
+    return _shared_out(values_of(output), op.shots, sets, rng), story
 
 
 def _tried(op: CircuitOp, rows: np.ndarray[Any, Any], found: Ways, lane: int) -> tuple[Any, Story]:
@@ -164,12 +165,7 @@ def _tried(op: CircuitOp, rows: np.ndarray[Any, Any], found: Ways, lane: int) ->
 def _values(op: CircuitOp, output: Any, batched: bool) -> Any:
     if op.shots is None:
         return np.reshape(output, (-1, len(op.observables)))
-    return [_mapping(one) for one in (output if batched else [output])]
-
-
-def _mapping(counts: Mapping[str, int]) -> dict[int, int]:
-    """Bit strings as numbers; the spaces between registers say nothing."""
-    return {int(bits.replace(" ", ""), 2): n for bits, n in counts.items()}
+    return [values_of(one) for one in (output if batched else [output])]
 
 
 def _shared_out(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hetero.ops.circuit_build import rebuilt
-from hetero.rewrite.diagonal_gates import DIAGONAL
+from hetero.rewrite.gate_axes import DIAGONAL
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

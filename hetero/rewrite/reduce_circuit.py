@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.ops.circuit_swaps import without_swaps
 from hetero.rewrite.components import components, packed, part_of
-from hetero.rewrite.diagonal_gates import without_last_diagonals
+from hetero.rewrite.joined import First, Join, JoinedCounts, JoinedValues
 from hetero.rewrite.known_bits import with_known_bits
-from hetero.rewrite.light_cone import light_cone
+from hetero.rewrite.light_cone import by_light_cone, light_cone, together
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -32,14 +32,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """``combine`` makes the original's answers out of those of the parts, one a part, each over all parameter sets.
-
-    Of counts a part's answer is one mapping (value of the original's classical bits -> times seen) a set; of
-    expectation values an array (sets, the part's observables). ``notes`` say what was done, in words.
-    """
+    """``combine`` makes the original's answers out of those of the parts; ``notes`` say what was done, in words."""
 
     parts: tuple[Part, ...]
-    combine: Callable[[Sequence[Any], int, np.random.Generator], Any]
+    combine: Join
     notes: tuple[str, ...]
 
 
@@ -51,29 +47,24 @@ def reduced(op: CircuitOp) -> Reduced:
     circuit, where = without_swaps(op.unitary)
     if len(circuit.data) < len(op.unitary.data):
         notes.append(f"{len(op.unitary.data) - len(circuit.data)} swaps dropped by following the qubits")
-    circuit = _noted(circuit, with_known_bits, "gates whose controls are known", notes)
+    circuit = _noted(circuit, with_known_bits, "their controls are known", notes)
     if op.shots is not None:
         final = {clbit: where[qubit] for clbit, qubit in (op.final_measurements or {}).items()}
-        circuit = _noted(circuit, without_last_diagonals, "diagonal gates before measurement", notes)
-        asked = set(final.values())
-        circuit = _noted(
-            circuit, lambda c: light_cone(c, asked), "gates outside the light cone of what is measured", notes
-        )
+        measured = dict.fromkeys(final.values(), "Z")
+        why = "outside the light cone of what is measured, or diagonal before it"
+        circuit = _noted(circuit, lambda c: light_cone(c, measured), why, notes)
         return _counts(op, circuit, final, notes)
-    support = {
-        where[q] for o in op.observables for q in np.flatnonzero((o.paulis.x | o.paulis.z).any(0)).tolist()
-    }
+    terms = list(_terms(op, np.argsort(where)))
+    asked = together(term.asked for term in terms)
     circuit = _noted(
-        circuit, lambda c: light_cone(c, support), "gates outside the light cone of the observables", notes
+        circuit, lambda c: light_cone(c, asked), "outside the light cone of the observables", notes
     )
-    return _expectations(op, circuit, where, notes)
+    return _expectations(op, circuit, terms, notes)
 
 
 def as_it_is(op: CircuitOp) -> Reduced:
     """The op as its only part."""
-    return Reduced(
-        (Part(op, tuple(range(op.features.parameters))),), lambda answers, sets, rng: answers[0], ()
-    )
+    return Reduced((Part(op, tuple(range(op.features.parameters))),), First(), ())
 
 
 def _noted(
@@ -106,7 +97,6 @@ def _columns(op: CircuitOp, circuit: QuantumCircuit) -> tuple[int, ...]:
 
 
 def _counts(op: CircuitOp, circuit: QuantumCircuit, final: Mapping[int, int], notes: list[str]) -> Reduced:
-    """Parts are measured apart. Shots of independent parts may be paired in any order, so in a random one."""
     if not notes and len(components(circuit)) == 1:
         return as_it_is(op)
     assert op.shots is not None
@@ -118,14 +108,8 @@ def _counts(op: CircuitOp, circuit: QuantumCircuit, final: Mapping[int, int], no
         seed = None if op.seed is None else op.seed + index
         part = CircuitOp.from_circuit(own, shots=op.shots, name=op.name, seed=seed)
         parts.append(Part(part, _columns(op, own)))
-        places.append([clbit for clbit, _ in bits])
-    shots = op.shots
-
-    def combine(answers: Sequence[Any], sets: int, rng: np.random.Generator) -> list[dict[int, int]]:
-        spread = [[_moved(one, place) for one in found] for found, place in zip(answers, places, strict=True)]
-        return [_paired([found[i] for found in spread], shots, rng) for i in range(sets)]
-
-    return Reduced(tuple(parts), combine, tuple(notes))
+        places.append(tuple(clbit for clbit, _ in bits))
+    return Reduced(tuple(parts), JoinedCounts(op.shots, tuple(places)), tuple(notes))
 
 
 def _measured(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
@@ -137,66 +121,80 @@ def _measured(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
     return own
 
 
-def _moved(counts: Mapping[int, int], places: Sequence[int]) -> dict[int, int]:
-    """Bit i of each value as bit ``places[i]``."""
-    return {sum((v >> i & 1) << place for i, place in enumerate(places)): n for v, n in counts.items()}
-
-
-def _paired(counts: Sequence[Mapping[int, int]], shots: int, rng: np.random.Generator) -> dict[int, int]:
-    """Counts of all parts at once: their shots, each part's in an order of its own, joined one by one."""
-    if not counts:
-        return {0: shots}
-    first, *rest = counts
-    if not rest:
-        return dict(first)
-    # Python integers: there may be more classical bits than a machine word has.
-    joined = np.repeat(np.array(list(first), object), list(first.values()))
-    for other in rest:
-        joined = joined | rng.permutation(np.repeat(np.array(list(other), object), list(other.values())))
-    found: dict[int, int] = {}
-    for value in joined.tolist():
-        found[value] = found.get(value, 0) + 1
-    return found
-
-
-def _expectations(op: CircuitOp, circuit: QuantumCircuit, where: Sequence[int], notes: list[str]) -> Reduced:
-    """Of a product state, the expectation value of a Pauli string is the product over the parts."""
-    if not notes and len(components(circuit)) == 1:
+def _expectations(
+    op: CircuitOp, circuit: QuantumCircuit, terms: Sequence[_Term], notes: list[str]
+) -> Reduced:
+    """Each Pauli string as a product over the parts of the circuit that it depends on."""
+    groups = by_light_cone(circuit, [term.asked for term in terms])
+    if not notes and len(groups) == 1 and len(components(circuit)) == 1:
         return as_it_is(op)
-    parts_of = _split(op, circuit, notes)
-    idle = sorted(set(range(circuit.num_qubits)).difference(*parts_of))
-    labels: list[dict[str, int]] = [{} for _ in parts_of]
-    strings = []  # for each term: owner, coefficient, and the number of its string in each part
-    holds = np.argsort(where)  # the original qubit whose state a qubit holds at the end
+    if len(groups) > 1:
+        notes.append(f"{len(groups)} groups of observables with light cones of their own")
+    parts: list[Part] = []
+    strings = []
+    for members in groups:
+        own = [terms[number] for number in members]
+        cone = circuit
+        if len(groups) > 1:
+            cone = light_cone(circuit, together(term.asked for term in own))
+        found, factors = _pieces(op, cone, own, notes)
+        strings += [
+            (term.owner, term.coefficient, tuple((len(parts) + part, number) for part, number in product))
+            for term, product in zip(own, factors, strict=True)
+            if product is not None
+        ]
+        parts += found
+    return Reduced(tuple(parts), JoinedValues(len(op.observables), tuple(strings)), tuple(notes))
+
+
+def _pieces(
+    op: CircuitOp, circuit: QuantumCircuit, terms: Sequence[_Term], notes: list[str]
+) -> tuple[list[Part], list[tuple[tuple[int, int], ...] | None]]:
+    """The independent parts of a circuit, and each string as a product of (part, number of its observable there); None
+    where it is 0."""
+    pieces = _split(op, circuit, notes)
+    idle = set(range(circuit.num_qubits)).difference(*pieces)
+    labels: list[dict[str, int]] = [{} for _ in pieces]
+    factors: list[tuple[tuple[int, int], ...] | None] = []
+    for term in terms:
+        if any(term.letters[qubit] in "XY" for qubit in idle.intersection(term.asked)):
+            factors.append(None)  # <0|X|0> = <0|Y|0> = 0, and <0|Z|0> = 1
+            continue
+        on = [term.on(qubits) for qubits in pieces]
+        touched = [part for part, label in enumerate(on) if label.strip("I")]
+        factors.append(
+            tuple((part, labels[part].setdefault(on[part], len(labels[part]))) for part in touched)
+        )
+    used = [part for part, known in enumerate(labels) if known]
+    found = []
+    for part in used:
+        own = part_of(circuit, pieces[part])
+        piece = CircuitOp.from_circuit(own, observables=list(labels[part]), name=op.name)
+        found.append(Part(piece, _columns(op, own)))
+    moved = {part: place for place, part in enumerate(used)}
+    return found, [f and tuple((moved[part], number) for part, number in f) for f in factors]
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A Pauli string of observable number ``owner``: its letter on each qubit of the circuit that is simulated."""
+
+    owner: int
+    coefficient: float
+    letters: str
+
+    @property
+    def asked(self) -> dict[int, str]:
+        return {qubit: letter for qubit, letter in enumerate(self.letters) if letter != "I"}
+
+    def on(self, qubits: Sequence[int]) -> str:
+        """Its letters on some qubits, as Qiskit writes them: the last one first."""
+        return "".join(self.letters[qubit] for qubit in reversed(qubits))
+
+
+def _terms(op: CircuitOp, holds: np.ndarray) -> Iterator[_Term]:
+    """``holds``: the original qubit whose state a qubit holds at the end."""
     for owner, observable in enumerate(op.observables):
-        for x, z, coefficient in zip(
-            observable.paulis.x[:, holds],
-            observable.paulis.z[:, holds],
-            observable.coeffs.real,
-            strict=True,
-        ):
-            if x[idle].any():
-                continue  # <0|X|0> = <0|Y|0> = 0, and <0|Z|0> = 1
-            numbers = []
-            for qubits, known in zip(parts_of, labels, strict=True):
-                label = "".join("IZXY"[z[q] + 2 * x[q]] for q in reversed(qubits))
-                numbers.append(known.setdefault(label, len(known)))
-            strings.append((owner, float(coefficient), numbers))
-    parts = []
-    for qubits, known in zip(parts_of, labels, strict=True):
-        own = part_of(circuit, qubits)
-        if known:
-            part = CircuitOp.from_circuit(own, observables=list(known), name=op.name)
-            parts.append(Part(part, _columns(op, own)))
-    width = len(op.observables)
-
-    def combine(answers: Sequence[Any], sets: int, rng: np.random.Generator) -> np.ndarray:
-        table = np.zeros((sets, width))
-        for owner, coefficient, numbers in strings:
-            product = np.full(sets, coefficient)
-            for values, number in zip(answers, numbers, strict=True):
-                product = product * np.asarray(values)[:, number]
-            table[:, owner] += product
-        return table
-
-    return Reduced(tuple(parts), combine, tuple(notes))
+        codes = observable.paulis.z[:, holds] + 2 * observable.paulis.x[:, holds]
+        for row, coefficient in zip(codes, observable.coeffs.real, strict=True):
+            yield _Term(owner, float(coefficient), "".join("IZXY"[code] for code in row))
