@@ -26,6 +26,7 @@ def commands(folder: Path) -> list[list[str]]:
         ["profiling_cost.py", "--out", str(folder / "profiling_cost.csv")],
         ["overhead.py", "--out", str(folder)],
         ["steady_state.py", "--csv", str(folder / "steady_state.csv")],
+        ["prefetch.py", "--csv", str(folder / "prefetch.csv")],
         ["soak.py", "--seconds", "60"],
         [
             "schedule_speed.py",
