@@ -17,6 +17,7 @@ help: ## list what can be made
 venv: $(READY) ## the environment in .venv, with the exact versions of constraints.txt
 
 $(READY): pyproject.toml constraints.txt
+	@echo "installing what constraints.txt names into $(VENV): 3 GB, some minutes; then compiling the scheduler's searches"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m hetero.schedule.warm

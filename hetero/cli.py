@@ -1,7 +1,14 @@
 """The command line: a command a file in ``hetero.commands``; here, how they are found and how errors end.
 
-Bad input ends with exit status 2 and one line on standard error; ``--debug``, anywhere on the line, shows the
-traceback instead. What a command is asked for goes to standard output, everything else to standard error.
+An error ends with one line on standard error; ``--debug``, anywhere on the line, shows the traceback instead. What a
+command is asked for goes to standard output, everything else to standard error. The exit status says whose fault it is:
+
+====  ==============================================================================================
+0     done
+1     something failed while it ran: a node, a device, a deadline, or some inputs of ``run --results``
+2     it could not begin: bad input, or nothing fits what was asked for
+130   interrupted
+====  ==============================================================================================
 """
 
 from __future__ import annotations
@@ -13,16 +20,27 @@ from typing import Annotated
 import typer
 
 from hetero.commands import demo, devices, plan, profile, report, run, schedule
-from hetero.errors import HeteroError
+from hetero.errors import (
+    ClosedError,
+    DeadlineError,
+    DeviceError,
+    HeteroError,
+    NodeError,
+    OverloadError,
+    UnavailableError,
+)
+from hetero.user_code import line_of
 
 __all__ = ["app", "main"]
 
+FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="hetero",
     help="Plans and runs inference pipelines of several models on mixed hardware.",
+    epilog="Exit status: 0 done; 1 something failed while it ran; 2 bad input, or nothing fits; 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: loading rich takes longer than the rest of a short command
@@ -70,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = _one_line(error)
         if debug or message is None:
             raise
-        return _end(BAD_INPUT, message)
+        return _end(_status(error), message)
     if status == INTERRUPTED:  # what newer versions of typer make of Ctrl-C
         return _end(INTERRUPTED, "interrupted")
     return status if isinstance(status, int) else 0
@@ -79,10 +97,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _one_line(error: Exception) -> str | None:
     """What to tell the user of an error that is theirs to mend; None for a defect of hetero."""
     if isinstance(error, HeteroError):
-        return " ".join(str(error).split())
+        said = " ".join(str(error).split())
+        line = line_of(error.__cause__.__traceback__) if error.__cause__ is not None else ""
+        return said if not line or line in said else f"{said} ({line})"
     # A usage error. Its class has moved between versions of typer, its method has not.
     usage = getattr(error, "format_message", None)
     return None if usage is None else f"{usage()} See `hetero --help`."
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, UnavailableError):  # known before anything has run on it
+        return BAD_INPUT
+    ran = NodeError | DeviceError | DeadlineError | OverloadError | ClosedError
+    return FAILED if isinstance(error, ran) else BAD_INPUT
 
 
 def _end(status: int, message: str) -> int:

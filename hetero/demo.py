@@ -19,9 +19,10 @@ from hetero.explain import chosen_option, times_the_chosen
 from hetero.plans import CONTROL
 from hetero.progress_bar import progress_bar
 from hetero.report.figures import dollars_seen, error_text, joules_seen
-from hetero.report.measured import Measured, measure, throughput
+from hetero.report.measured import Measured, measure
 from hetero.report.page import Observed, write_report
-from hetero.show import seconds
+from hetero.run.load import Load, LoadCurve, closed_loop
+from hetero.show import rate, seconds
 from hetero.uniform import habitual_precision, uniform
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ class Seen:
     name: str
     plan: Plan
     measured: Measured
-    load: dict[int, float]
+    loads: tuple[Load, ...]
     error: float
     texts_equal: str
 
     def row(self) -> tuple[str, ...]:
         joules, dollars = joules_seen(self.plan, self.measured), dollars_seen(self.plan, self.measured)
-        rates = (f"{self.load[count]:.2f}" for count in IN_FLIGHT)
+        rates = ("too few" if load.per_second is None else rate(load.per_second) for load in self.loads)
         times = (seconds(self.measured.p50_s), seconds(self.measured.p99_s))
         return (
             self.name,
@@ -92,7 +93,7 @@ def run_demo(report: Path) -> None:
     _print_predicted(plan, seen[0].measured)
     _print_figures(seen)
     rivals = [HEADERS, *(one.row() for one in seen)]
-    write_report(plan, report, Observed(seen[0].measured, seen[0].load, rivals))
+    write_report(plan, report, Observed(seen[0].measured, LoadCurve(seen[0].loads, ()), rivals))
     say(f"report written to {report}")
 
 
@@ -173,12 +174,12 @@ def _see(name: str, plan: Plan, call: Sequence[Any], reference: Any) -> Seen:
     """Measure a plan, and let go of its engines: their threads would disturb the next one."""
     with plan:
         measured = measure(plan, call, RUNS, RUNS_S)
-        load = {count: throughput(plan, call, count, LOAD_S) for count in IN_FLIGHT}
+        loads = tuple(closed_loop(plan, [ht.args(*call)], users=count, seconds=LOAD_S) for count in IN_FLIGHT)
         result = plan(*call)
     expected, found = [line.text for line in reference.lines], [line.text for line in result.lines]
     equal = sum(a == b for a, b in zip(expected, found, strict=False))
     return Seen(
-        name, plan, measured, load, relative_l2((reference,), (result,)), f"{equal}/{len(expected)} equal"
+        name, plan, measured, loads, relative_l2((reference,), (result,)), f"{equal}/{len(expected)} equal"
     )
 
 

@@ -140,6 +140,40 @@ def test_plan_explains_and_saves_and_run_uses_what_was_saved(
     assert capsys.readouterr().out == "the answer is 42\n"
 
 
+FAILING = """
+import hetero as ht
+
+@ht.node
+def invert(x):
+    return 1 / x
+
+@ht.pipeline
+def inverse(x):
+    return invert(x)
+"""
+
+
+@pytest.mark.parametrize("planned_on", ["2", "0"])
+def test_a_node_that_raises_ends_with_status_1_and_the_users_line(
+    planned_on: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether that happens when it is measured or when it runs: the input was read, so this is no status 2."""
+    (tmp_path / "mine.py").write_text(FAILING)
+    (tmp_path / "a.json").write_text(planned_on)
+    (tmp_path / "b.json").write_text("0")
+    own, saved = f"{tmp_path / 'mine.py'}:inverse", str(tmp_path / "saved.plan.json")
+    status = main(["plan", own, str(tmp_path / "a.json"), "--save", saved])
+    if status == 0:
+        capsys.readouterr()
+        status = main(["run", own, str(tmp_path / "b.json"), "--plan", saved])
+    assert status == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "node 'invert' failed: ZeroDivisionError" in err
+    assert "mine.py:6" in err
+
+
 def test_run_takes_an_array_or_arguments_from_a_file(
     own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

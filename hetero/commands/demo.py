@@ -15,7 +15,10 @@ def command(
         Path, typer.Option("--report", metavar="FILE", help="Where the HTML report goes.")
     ] = Path("hetero-demo.html"),
 ) -> None:
-    """Devices, plan, texts, predicted against measured, five figures, beside what single engines do."""
+    """Plan and run one pipeline, beside single engines.
+
+    Devices, plan, texts, predicted against measured, the five figures, and a report; takes a minute or two.
+    """
     from hetero.demo import run_demo
 
     run_demo(report)

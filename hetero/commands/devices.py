@@ -14,7 +14,10 @@ HEADERS = ("device", "state", "processor", "vendor", "memory", "capability, or w
 
 
 def command() -> None:
-    """Show all known devices: available, or why not and what to install."""
+    """Show every known device: what it can do, or why not.
+
+    What is missing comes with what to install.
+    """
     from hetero.commands.tables import print_table
     from hetero.registry import detect_machine, devices
 

@@ -30,22 +30,32 @@ PipelineName: TypeAlias = Annotated[
 ]
 PathText: TypeAlias = Annotated[
     str | None,
-    typer.Argument(metavar="[PATH]", help="The input: a file, or a folder of them; else the sample."),
+    typer.Argument(metavar="PATH", help="The input: a file, or a folder of them; else the sample."),
 ]
 ObjectiveName: TypeAlias = Annotated[
-    str, typer.Option("--objective", help="latency, throughput, energy or cost.", show_default=True)
+    str,
+    typer.Option(
+        "--objective", metavar="WORD", help="latency, throughput, energy or cost.", show_default=True
+    ),
 ]
 LimitTexts: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="An upper limit; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=VALUE",
+        help="An upper limit: latency_s (seconds), joules, dollars, error, memory_bytes; may be repeated.",
+    ),
 ]
+_WHICH = "this device, engine, vendor or supplier; may be repeated. Python functions stay."
 Allow: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--allow", metavar="WORD", help="Use only this device, engine or vendor.")
+    list[str] | None, typer.Option("--allow", metavar="WORD", help=f"Use only {_WHICH}")
 ]
 Deny: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--deny", metavar="WORD", help="Do without this device, engine or vendor.")
+    list[str] | None, typer.Option("--deny", metavar="WORD", help=f"Do without {_WHICH}")
 ]
 Budget: TypeAlias = Annotated[
-    float | None, typer.Option("--budget", metavar="SECONDS", help="Time for measuring and solving.")
+    float | None,
+    typer.Option("--budget", metavar="SECONDS", help="For measuring and solving; else as long as it takes."),
 ]
 
 

@@ -35,7 +35,10 @@ def command(
     budget: Budget = None,
     save_to: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write the plan.")] = None,
 ) -> None:
-    """Plan a pipeline: what runs where, why, what lost, and the proven bound."""
+    """Decide what runs where, and say why.
+
+    Shows the plan's figures, each node's device and variant with what it won against, and the proven bound.
+    """
     from hetero.commands.target import target
 
     limits = limits_of(limit)

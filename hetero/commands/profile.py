@@ -22,7 +22,7 @@ DAY_S = 24 * 3600.0
 
 def command(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A ready pipeline, or FILE.py:PIPELINE.")
+        str | None, typer.Argument(metavar="NAME", help="A ready pipeline, or FILE.py:PIPELINE.")
     ] = None,
     path: PathText = None,
     budget: Budget = None,
@@ -41,7 +41,10 @@ def command(
         typer.Option("--older-than", metavar="DAYS", help="With --prune: drop older ones instead."),
     ] = None,
 ) -> None:
-    """Measure every option of a pipeline's nodes; or list, export, import, prune what was measured."""
+    """Measure a pipeline's options, or look after the store.
+
+    Measurements are kept, so that the next plan takes a moment: list, export, import or prune them.
+    """
     from hetero.cost.store import ProfileStore
 
     if name is None and not (show or export or take or prune):

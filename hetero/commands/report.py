@@ -46,7 +46,10 @@ def command(
         float, typer.Option("--load-seconds", metavar="SECONDS", help="Of each load.", show_default=True)
     ] = 1.0,
 ) -> None:
-    """Write a report: the five figures, load, costs, Gantt charts, placement, what was considered."""
+    """Draw a plan as one HTML page.
+
+    The five figures, load, costs, schedule, placement, and what was considered. Runs the plan for some ten seconds.
+    """
     from hetero.commands.target import target
     from hetero.report.page import observe, write_report
 

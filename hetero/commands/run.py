@@ -61,7 +61,10 @@ def command(
     deny: Deny = None,
     budget: Budget = None,
 ) -> None:
-    """Run a pipeline on an input, and print its result or write it to a file."""
+    """Run a pipeline on an input.
+
+    Plans it first if no plan is given; prints the results, or writes them to a file.
+    """
     import hetero as ht
     from hetero.commands.target import target
 

@@ -26,7 +26,10 @@ def command(
         Path | None, typer.Option("--out", metavar="FILE", help="Write the schedule as JSON.")
     ] = None,
 ) -> None:
-    """Solve a scheduling problem: a schedule, with a proven bound."""
+    """Solve a scheduling problem from a file.
+
+    Gives a schedule with a proven bound; status 2 where there is none.
+    """
     from hetero.schedule.command import run_file
     from hetero.schedule.schedule import OBJECTIVES
 

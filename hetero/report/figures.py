@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hetero.machine import Processor
     from hetero.plans import Plan
     from hetero.report.measured import Measured
+    from hetero.run.load import Load
     from hetero.run.trace import Span
 
 __all__ = ["Figure", "dollars_seen", "error_text", "five_figures", "joules_seen"]
@@ -29,8 +30,8 @@ class Figure:
     source: str
 
 
-def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float]) -> list[Figure]:
-    """All five. ``load`` has results a second by the number of requests in flight."""
+def five_figures(plan: Plan, measured: Measured | None, loads: Sequence[Load]) -> list[Figure]:
+    """All five. ``loads`` are closed loops."""
     estimate, sources = plan.estimate, plan.estimate.sources
     period_s = estimate.period_s or estimate.seconds
     spread = estimate.spread.get("seconds", 0.0)
@@ -62,7 +63,7 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
         Figure(
             "scalability, results a second",
             f"at most {rate(1 / period_s)}" if period_s else "",
-            ", ".join(f"{rate(seen)} with {count} in flight" for count, seen in sorted(load.items())),
+            "; ".join(map(_answers, loads)),
             "predicted: modelled; seen: measured in closed loops",
         ),
         Figure(
@@ -72,6 +73,11 @@ def five_figures(plan: Plan, measured: Measured | None, load: Mapping[int, float
             "measured on the samples: the largest of a node or of the final outputs",
         ),
     ]
+
+
+def _answers(load: Load) -> str:
+    told = "too few" if load.per_second is None else rate(load.per_second)
+    return f"{told} with {load.name} ({load.counted})"
 
 
 def joules_seen(plan: Plan, measured: Measured) -> float:

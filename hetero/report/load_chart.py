@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADERS", "charts", "rows"]
 
-HEADERS = ("load", "answers a second", "p50", "p99", "not answered")
+HEADERS = ("load", "answers a second", "counted", "p50", "p99", "not answered")
 
 
 def rows(curve: LoadCurve) -> list[tuple[str, ...]]:
@@ -24,7 +24,8 @@ def rows(curve: LoadCurve) -> list[tuple[str, ...]]:
 def _row(kind: str, load: Load) -> tuple[str, ...]:
     return (
         f"{kind}: {load.name}",
-        rate(load.per_second),
+        "too few" if load.per_second is None else rate(load.per_second),
+        load.counted,
         _time(load.p50_s),
         _time(load.p99_s),
         str(load.failed),
@@ -42,7 +43,7 @@ def charts(curve: LoadCurve) -> list[dict[str, Any]]:
         throughput = _line(
             "answers a second",
             [float(load.users or 0) for load in curve.closed],
-            [load.per_second for load in curve.closed],
+            [load.per_second or math.nan for load in curve.closed],
         )
         found.append(
             _figure(
@@ -65,7 +66,7 @@ def charts(curve: LoadCurve) -> list[dict[str, Any]]:
 
 
 def _line(name: str, x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
-    """A latency without an end has no point."""
+    """A latency without an end, and a rate that cannot be told, have no point."""
     return {
         "type": "scatter",
         "mode": "lines+markers",

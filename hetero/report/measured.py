@@ -1,4 +1,4 @@
-"""What a plan really takes on its sample: a few runs, the time of every node, the load that it carries."""
+"""What a plan really takes on its sample, one request at a time: a few runs, the time of every node."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetero.arguments import Args
 from hetero.cost.counters import counter
 
 if TYPE_CHECKING:
     from hetero.plans import Plan
     from hetero.run.trace import Span
 
-__all__ = ["Measured", "measure", "throughput"]
+__all__ = ["Measured", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +76,3 @@ def _seconds_of_nodes(spans: Sequence[Span]) -> dict[str, float]:
     for span in spans:
         seconds[span.path] = seconds.get(span.path, 0.0) + span.end_s - span.start_s
     return seconds
-
-
-def throughput(plan: Plan, call: Sequence[Any], in_flight: int, seconds: float = 2.0) -> float:
-    """Results a second in a closed loop: as soon as one of ``in_flight`` requests ends, the next one begins."""
-    started = time.perf_counter()
-
-    def demand() -> Any:
-        while time.perf_counter() - started < seconds:
-            yield Args(tuple(call), {})
-
-    results = sum(1 for _ in plan.stream(demand(), in_flight=in_flight, ordered=False))
-    return results / (time.perf_counter() - started)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,13 +36,12 @@ LOAD_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was seen of a plan on this machine; ``load`` has results a second by requests in flight, ``curve`` all that
-    was seen under load. ``rivals`` are rows of a table that compares the plan with others: headers first."""
+    """What was seen of a plan on this machine: one request at a time, and under load. ``rivals`` are rows of a table
+    that compares the plan with others: headers first."""
 
     measured: Measured | None = None
-    load: Mapping[int, float] = field(default_factory=dict)
-    rivals: Sequence[Sequence[str]] = ()
     curve: LoadCurve | None = None
+    rivals: Sequence[Sequence[str]] = ()
 
 
 def write_report(plan: Plan, path: str | Path, observed: Observed | None = None) -> None:
@@ -75,7 +74,7 @@ def observe(
     call = plan.samples[0]
     measured = measure(plan, call)
     curve = load_curve(plan, [Args(tuple(call), {})], users=users, rates=rates, seconds=load_s)
-    return Observed(measured, {load.users or 0: load.per_second for load in curve.closed}, curve=curve)
+    return Observed(measured, curve)
 
 
 def render(plan: Plan, observed: Observed, script: str) -> str:
@@ -92,7 +91,9 @@ def render(plan: Plan, observed: Observed, script: str) -> str:
         machine=escape(_machine(plan)),
         bound_of=escape(bound_of(plan)),
         legend=_legend(colours),
-        figures=figures_table(five_figures(plan, observed.measured, observed.load)),
+        figures=figures_table(
+            five_figures(plan, observed.measured, observed.curve.closed if observed.curve else ())
+        ),
         prices=escape(bill_table.sources(plan)),
         bill=table(bill_table.HEADERS, bill_table.rows(plan)),
         constraints=_constraints(plan),

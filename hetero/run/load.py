@@ -12,6 +12,9 @@ Two kinds of load, which answer two questions:
 
     print(closed_loop(plan, [page], users=4))
     print(open_loop(plan, [page], rate=20.0))
+
+A rate of a few answers says little: one more or less would change it. So a closed loop goes on until it has seen enough
+of them, within bounds, and a load that has not tells no rate.
 """
 
 from __future__ import annotations
@@ -34,6 +37,13 @@ from hetero.errors import ArgumentError, OverloadError
 __all__ = ["Load", "LoadCurve", "Target", "closed_loop", "load_curve", "open_loop"]
 
 SECONDS = 5.0
+
+FEWEST = 8
+"""Answers below which no rate is told; nor below one for each user, since their answers may come all at once."""
+
+STRETCH = 5.0
+"""Times its own seconds that a closed loop may last, to see so many."""
+
 DRAIN_S = 5.0
 """How long an open loop waits at its end for answers that are still under way."""
 
@@ -54,21 +64,26 @@ class Target(Protocol):
 class Load:
     """What one load gave. ``users`` of a closed loop, ``rate`` (requests a second) of an open one.
 
-    ``latencies_s`` are of the requests that were sent within the window: infinite where a request was rejected, failed,
-    or was not answered in the end.
+    ``latencies_s`` are of the requests that were sent within the load: infinite where a request was rejected, failed,
+    or was not answered in the end. ``answers`` are those that came in a window of ``window_s`` seconds.
     """
 
     latencies_s: tuple[float, ...]
     window_s: float
-    answered_in_window: int
+    answers: int
     users: int | None = None
     rate: float | None = None
     failed: int = 0
 
     @property
-    def per_second(self) -> float:
-        """Answers a second, within the window."""
-        return self.answered_in_window / self.window_s if self.window_s > 0 else 0.0
+    def per_second(self) -> float | None:
+        """Answers a second, within the window; None where there were too few to tell.
+
+        >>> Load((0.25,) * 12, 3.0, 12, users=1).per_second, Load((2.0,), 4.0, 2, users=1).per_second
+        (4.0, None)
+        """
+        enough = self.answers >= _enough(self.users or 0) and self.window_s > 0
+        return self.answers / self.window_s if enough else None
 
     def percentile_s(self, percent: float) -> float:
         """The latency that so many percent of the requests do not exceed; of no requests it is NaN.
@@ -95,10 +110,31 @@ class Load:
     def name(self) -> str:
         return f"{self.users} in flight" if self.rate is None else f"{show.rate(self.rate)} a second"
 
+    @property
+    def counted(self) -> str:
+        """What the rate is told from.
+
+        >>> Load((2.0,), 4.0, 2, users=1).counted
+        '2 answers in 4.00 s'
+        """
+        return f"{self.answers} answer{'' if self.answers == 1 else 's'} in {show.seconds(self.window_s)}"
+
     def __str__(self) -> str:
+        """
+        >>> print(Load((0.25,) * 12, 3.0, 12, users=1))
+        1 in flight: 4 a second (12 answers in 3.00 s), p50 250 ms, p99 250 ms
+        >>> print(Load((2.0,), 4.0, 2, users=1))
+        1 in flight: too few answers for a rate, give it more seconds (2 answers in 4.00 s), p50 2.00 s, p99 2.00 s
+        """
+        few = "too few answers for a rate, give it more seconds"
+        rate = few if self.per_second is None else f"{show.rate(self.per_second)} a second"
         lost = f", {self.failed} of {len(self.latencies_s)} not answered" if self.failed else ""
         waits = f"p50 {_time(self.p50_s)}, p99 {_time(self.p99_s)}"
-        return f"{self.name}: {show.rate(self.per_second)} a second, {waits}{lost}"
+        return f"{self.name}: {rate} ({self.counted}), {waits}{lost}"
+
+
+def _enough(users: int) -> int:
+    return max(FEWEST, users)
 
 
 def _time(value: float) -> str:
@@ -112,7 +148,7 @@ def closed_loop(
 
     Args:
         inputs: what requests are made of, in turn: single arguments, or ``ht.args(...)``.
-        seconds: of the window that is measured, after the warm-up.
+        seconds: how long, after the warm-up; up to ``STRETCH`` times that where too few answers came for a rate.
 
     Raises:
         ArgumentError: no inputs, no users, or no time.
@@ -122,20 +158,28 @@ def closed_loop(
     if users < 1 or not seconds > 0:
         raise ArgumentError(f"closed_loop(users={users}, seconds={seconds}): both must be positive")
     begin_s = time.perf_counter() + warm_up_s
-    end_s = begin_s + seconds
     turn = itertools.count()
     taken: list[tuple[float, float]] = []
+    answers_s: list[float] = []
     errors: list[Exception] = []
 
+    def goes_on(now_s: float) -> bool:
+        enough = len(answers_s) >= users + _enough(users)
+        return not errors and now_s < begin_s + (seconds if enough else STRETCH * seconds)
+
     def use() -> None:
-        while not errors and (sent_s := time.perf_counter()) < end_s:
+        while goes_on(sent_s := time.perf_counter()):
             args, kwargs = items[next(turn) % len(items)]
             try:
                 target.submit(*args, **kwargs).result()
             except Exception as error:  # raised below, in the caller's thread
                 errors.append(error)
                 return
-            taken.append((sent_s, time.perf_counter()))
+            done_s = time.perf_counter()
+            if sent_s >= begin_s:
+                taken.append((sent_s, done_s))
+            if done_s >= begin_s and goes_on(done_s):
+                answers_s.append(done_s)
 
     threads = [threading.Thread(target=use, name=f"user {number}") for number in range(users)]
     for thread in threads:
@@ -144,10 +188,13 @@ def closed_loop(
         thread.join()
     if errors:
         raise errors[0]
+    # The window is from an answer to an answer: one that begins and ends anywhere is off by an answer, or by one of
+    # each user where all come at once. So the first one of each user opens it.
+    counted = sorted(answers_s)[users - 1 :]
     return Load(
-        latencies_s=tuple(done_s - sent_s for sent_s, done_s in taken if sent_s >= begin_s),
-        window_s=seconds,
-        answered_in_window=sum(begin_s <= done_s < end_s for _, done_s in taken),
+        latencies_s=tuple(done_s - sent_s for sent_s, done_s in taken),
+        window_s=counted[-1] - counted[0] if counted else 0.0,
+        answers=max(0, len(counted) - 1),
         users=users,
     )
 
@@ -185,7 +232,7 @@ def open_loop(
     return Load(
         latencies_s=latencies,
         window_s=seconds,
-        answered_in_window=sum(done < began_s + seconds for done in done_s),
+        answers=sum(done < began_s + seconds for done in done_s),
         rate=rate,
         failed=sum(math.isinf(latency) for latency in latencies),
     )
@@ -222,8 +269,8 @@ class LoadCurve:
 
     @property
     def capacity(self) -> float:
-        """The most answers a second that were seen."""
-        return max((load.per_second for load in self.closed), default=0.0)
+        """The most answers a second that were seen; 0 where no load had enough of them for a rate."""
+        return max((load.per_second or 0.0 for load in self.closed), default=0.0)
 
 
 def load_curve(
@@ -240,8 +287,9 @@ def load_curve(
     """
     closed: list[Load] = []
     for count in users if users is not None else (1, 2, 4, 8, 16):
+        most = LoadCurve(tuple(closed), ()).capacity
         closed.append(closed_loop(target, inputs, users=count, seconds=seconds))
-        grown = len(closed) < 2 or closed[-1].per_second >= ENOUGH * closed[-2].per_second
+        grown = (closed[-1].per_second or 0.0) > ENOUGH * most
         if users is None and not grown:
             break
     curve = LoadCurve(tuple(closed), ())

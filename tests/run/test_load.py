@@ -12,7 +12,7 @@ import pytest
 
 import hetero as ht
 from hetero.errors import ArgumentError, OverloadError
-from hetero.run.load import Load, closed_loop, load_curve, open_loop
+from hetero.run.load import FEWEST, Load, closed_loop, load_curve, open_loop
 
 
 class Server:
@@ -42,6 +42,19 @@ class Server:
         return future
 
 
+class Steady:
+    """Answers after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        time.sleep(self.seconds)
+        future: Future[Any] = Future()
+        future.set_result(None)
+        return future
+
+
 def test_a_stall_is_seen_by_all_who_would_have_come_meanwhile() -> None:
     """The driver itself was held up: those whose time came then have waited from that time on."""
     load = open_loop(Server(stall_s=0.3), [1], rate=200.0, seconds=0.5, seed=1)
@@ -57,8 +70,30 @@ def test_as_many_are_under_way_as_there_are_users() -> None:
     load = closed_loop(server, [1], users=3, seconds=0.3, warm_up_s=0.0)
     assert server.most == 3
     assert load.users == 3
-    assert load.answered_in_window <= server.taken
-    assert load.per_second == pytest.approx(load.answered_in_window / 0.3)
+    assert load.answers <= server.taken
+    assert load.per_second == pytest.approx(load.answers / load.window_s)
+
+
+def test_a_closed_loop_goes_on_until_a_rate_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its seconds are over after an answer or two."""
+    monkeypatch.setattr("hetero.run.load.STRETCH", 1e6)
+    for users in (1, 3):
+        load = closed_loop(Steady(0.002), [1], users=users, seconds=1e-4, warm_up_s=0.0)
+        assert load.answers == FEWEST
+        assert load.per_second == pytest.approx(FEWEST / load.window_s)
+        assert f"{FEWEST} answers in" in str(load)
+
+
+def test_of_too_few_answers_no_rate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow plan and a short load: it says so, and a curve of it has no capacity and no open loops."""
+    monkeypatch.setattr("hetero.run.load.STRETCH", 1.0)
+    curve = load_curve(Steady(0.05), [1], seconds=0.001)
+    (load,) = curve.closed
+    assert load.answers < FEWEST
+    assert load.per_second is None
+    assert "too few answers for a rate" in str(load)
+    assert curve.capacity == 0
+    assert curve.open == ()
 
 
 def test_arrivals_come_at_the_rate_and_are_the_same_for_a_seed() -> None:
@@ -117,6 +152,6 @@ def test_a_plan_is_driven_with_arguments_by_place_and_by_name() -> None:
     with ht.plan(add, 1, y=2) as plan:
         curve = load_curve(plan, [ht.args(1, y=2), ht.args(3, y=4)], users=[1, 2], seconds=0.1)
     assert [load.users for load in curve.closed] == [1, 2]
-    assert curve.capacity == max(load.per_second for load in curve.closed) > 0
+    assert curve.capacity == max(load.per_second or 0.0 for load in curve.closed) > 0
     assert [load.rate for load in curve.open] == [pytest.approx(s * curve.capacity) for s in (0.3, 0.6, 0.8)]
     assert all(load.latencies_s for load in curve.open)
