@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from hetero.device import DeviceInfo, DeviceStatus
 from hetero.errors import ArgumentError, InfeasibleError, UnknownNameError
+from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.registry import Row
 
-__all__ = ["Selection", "select", "words"]
+__all__ = ["Selection", "needs_of", "select", "words"]
 
 PYTHON = "python"
 
@@ -56,17 +58,31 @@ def known_words(machine: Machine, rows: Iterable[Row], statuses: Iterable[Device
     return sorted(found)
 
 
+def needs_of(graph: Graph) -> dict[str, str]:
+    """The kinds of op that devices have to run, each with the first node that is of it."""
+    found: dict[str, str] = {}
+    for path, node in graph.walk():
+        if not node.op.subgraphs:
+            found.setdefault(node.op.kind, f"node {path!r}")
+    return found
+
+
 def select(
-    machine: Machine, selection: Selection, known: Iterable[str], why_not: Iterable[DeviceStatus]
+    machine: Machine,
+    selection: Selection,
+    known: Iterable[str],
+    why_not: Iterable[DeviceStatus],
+    needs: Mapping[str, str] = MappingProxyType({}),
 ) -> Machine:
     """The machine with the selected devices only.
 
     Python functions keep ``python`` unless it is denied by that name: a person who allows one engine for the models
-    does not mean to forbid the code around them.
+    does not mean to forbid the code around them. ``needs`` are kinds of op that have to be run, each with whose it is.
 
     Raises:
         UnknownNameError: a word that matches nothing known; lists all words.
-        InfeasibleError: what is allowed is not available here, with the reason, or nothing is left.
+        InfeasibleError: what is allowed is not available here, with the reason; or nothing is left, or nothing that
+            runs what is needed: says which word is in the way of each device.
     """
     known = list(known)
     for word in (*(selection.allow or ()), *selection.deny):
@@ -76,11 +92,23 @@ def select(
         _explain_unavailable(machine, selection.allow, why_not)
     kept = tuple(device for device in machine.devices if _selected(device, selection))
     if not kept:
-        raise InfeasibleError(
-            f"allow={selection.allow}, deny={selection.deny} leave no device of: "
-            f"{', '.join(device.name for device in machine.devices)}"
-        )
+        raise InfeasibleError(f"no device is left: {_in_the_way(machine.devices, selection)}")
+    for kind, who in needs.items():
+        able = [device for device in machine.devices if kind in device.kinds]
+        if able and not any(kind in device.kinds for device in kept):
+            raise InfeasibleError(f"no device is left for {who} ({kind}): {_in_the_way(able, selection)}")
     return replace(machine, devices=kept)
+
+
+def _in_the_way(devices: Iterable[DeviceInfo], selection: Selection) -> str:
+    """Of devices that are not selected, which word denies each, or that none allows it."""
+
+    def why(device: DeviceInfo) -> str:
+        own = {PYTHON, device.name} if device.engine == PYTHON else words(device)
+        denied = [word for word in selection.deny if word in own]
+        return f"denied by {denied[0]!r}" if denied else f"not in allow={list(selection.allow or ())}"
+
+    return "; ".join(f"{device.name} is {why(device)}" for device in devices)
 
 
 def _selected(device: DeviceInfo, selection: Selection) -> bool:

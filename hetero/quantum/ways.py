@@ -53,7 +53,7 @@ def machine_for(selection: Selection) -> Machine:
         UnknownNameError: a word that matches no device.
         InfeasibleError: none is left.
     """
-    machine = usable_machine(None, selection)
+    machine = usable_machine(None, selection, {"circuit": "circuits"})
     devices = tuple(info for info in machine.devices if "circuit" in info.kinds)
     if not devices:
         raise InfeasibleError("no allowed device runs circuits: pip install 'hetero[quantum]'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,11 +54,27 @@ def test_a_part_of_a_word_matches_nothing() -> None:
 
 
 def test_nothing_left_lists_what_there_was() -> None:
-    """The options of the user and all devices are in the message."""
+    """Every device is in the message, with the word of the user that is in its way."""
     with pytest.raises(
-        InfeasibleError, match=r"deny=\('python', 'Supplier'\) leave no device of: cpu/python, cpu/fast"
+        InfeasibleError,
+        match="no device is left: cpu/python is denied by 'python'; cpu/fast is denied by 'Supplier'",
     ):
         left(None, ["python", "Supplier"])
+
+
+def test_a_kind_of_op_without_a_device_names_the_words_in_the_way() -> None:
+    """Denied or not allowed, device by device, and for whom; kinds that nothing here runs are left to the planner."""
+    needs = {"onnx": "node 'detect'", "function": "node 'crop'", "unheard of": "node 'x'"}
+    where = replace(
+        HERE,
+        devices=(HERE.devices[0], *(replace(device, kinds=("onnx",)) for device in HERE.devices[1:])),
+    )
+    with pytest.raises(
+        InfeasibleError,
+        match=r"for node 'detect' \(onnx\): cpu/fast is not in allow=\['gpu0'\]; gpu0/fast is denied by 'gpu0/fast'; ",
+    ):
+        select(where, Selection.of("gpu0", ["gpu0/fast", "slow"]), KNOWN, (), needs)
+    assert select(where, Selection.of(None, "fast"), KNOWN, (), needs).devices[-1].name == "gpu0/slow"
 
 
 def test_an_allowed_device_that_is_not_available_gives_its_reason() -> None:
