@@ -298,7 +298,7 @@ class TestSelection:
         """Denying the processor that it runs on leaves the user's functions where they are."""
         with ht.plan(double, 1, deny="cpu") as plan:
             assert plan.placement["double"][0] == "cpu/python"
-        with pytest.raises(InfeasibleError, match="no allowed device can run node 'double'"):
+        with pytest.raises(InfeasibleError, match=r"node 'double'.*cpu/python is denied by 'python'"):
             ht.plan(double, 1, deny="python")
 
     def test_an_unknown_word_lists_all(self) -> None:
@@ -319,8 +319,10 @@ class TestSelection:
             ht.plan(affine(), X, allow=absent[0].name)
 
     def test_nothing_left_says_what_there_was(self) -> None:
-        """A node that no allowed device runs is named with the devices that were tried."""
-        with pytest.raises(InfeasibleError, match=r"node 'affine' \(onnx\); devices: cpu/python"):
+        """A node that no allowed device runs is named, with what is in the way of those that could."""
+        with pytest.raises(
+            InfeasibleError, match=r"node 'affine' \(onnx\): cpu/onnxruntime is denied by 'onnxruntime'"
+        ):
             ht.plan(affine(), X, allow="onnxruntime", deny="onnxruntime")
 
     def test_teaching_devices_are_there_for_whoever_names_them(self) -> None:
@@ -624,9 +626,9 @@ class TestMachines:
             assert plan.estimate.seconds > 2e-3
             assert {(k.source, k.target) for k in plan.problem.links} == {("cpu", "near0"), ("near0", "cpu")}
 
-    def test_a_machine_without_the_needed_device_says_which_it_has(self) -> None:
-        """An empty machine has nothing for a node."""
-        with pytest.raises(InfeasibleError, match="leave no device"):
+    def test_a_machine_without_devices_says_so(self) -> None:
+        """It has nothing for a node."""
+        with pytest.raises(InfeasibleError, match="the machine has no devices, only the processors cpu"):
             ht.plan(double, 1, machine=Machine((Processor("cpu"),)))
 
 

@@ -91,6 +91,10 @@ def select(
     if selection.allow is not None:
         _explain_unavailable(machine, selection.allow, why_not)
     kept = tuple(device for device in machine.devices if _selected(device, selection))
+    if not machine.devices:
+        raise InfeasibleError(
+            f"the machine has no devices, only the processors {', '.join(p.name for p in machine.processors)}"
+        )
     if not kept:
         raise InfeasibleError(f"no device is left: {_in_the_way(machine.devices, selection)}")
     for kind, who in needs.items():
