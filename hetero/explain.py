@@ -50,9 +50,12 @@ def _headline(plan: Plan) -> str:
 
 
 def _cost_parts(bill: Bill) -> str:
+    """A part of nothing is one that has no price of its own: a rent holds energy and overhead."""
     cost = bill.cost
-    parts = (("hardware", cost.hardware), ("energy", cost.energy), ("overhead", cost.overhead))
-    return " + ".join(f"{name} {1000 * dollars:.3g}" for name, dollars in parts)
+    parts = {"hardware": cost.hardware, "energy": cost.energy, "overhead": cost.overhead}
+    priced = " + ".join(f"{name} {1000 * dollars:.3g}" for name, dollars in parts.items() if dollars)
+    without = " or ".join(name for name, dollars in parts.items() if not dollars)
+    return ", ".join(filter(None, (priced, without and f"no price of its own for {without}")))
 
 
 def _carbon(bill: Bill) -> str:

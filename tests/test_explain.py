@@ -12,7 +12,9 @@ from tiny_models import affine
 
 import hetero as ht
 from hetero import show
+from hetero.cost.price import declare, owned, rented
 from hetero.plans import Plan
+from hetero.report.bill_table import rows
 
 X = np.ones((2, 4), np.float32)
 
@@ -100,6 +102,21 @@ def test_the_bound_is_in_the_objectives_unit(objective: str, unit: str) -> None:
     with ht.plan(double, 1, objective=objective) as plan:
         line = next(line for line in plan.explain().splitlines() if line.startswith("schedule: "))
         assert line.split()[2].rstrip(",") == unit
+
+
+def test_only_parts_of_the_cost_that_have_a_price_are_told() -> None:
+    """A rent holds energy and overhead: no zero stands for them. What was bought has all three."""
+    here = ht.Machine.detect()
+    for price, told in (
+        (rented(0.5), ["hardware", "no price of its own for energy or overhead"]),
+        (owned(9_000), ["hardware", "+ energy", "+ overhead"]),
+    ):
+        with ht.plan(double, 1, machine=declare(here, {"cpu": price})) as plan:
+            line = next(line for line in plan.explain().splitlines() if line.startswith("  cost"))
+            cells = rows(plan)[0][2:5]
+        assert all(word in line for word in told), line
+        assert "energy 0" not in line
+        assert ("–" in cells) == (price == rented(0.5))
 
 
 def test_notes_are_at_the_end() -> None:

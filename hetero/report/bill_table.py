@@ -25,6 +25,10 @@ HEADERS = (
 )
 
 
+NOT_PRICED = "–"
+"""A part that has no price of its own: a rent holds energy and overhead, and not all hardware has a price."""
+
+
 def rows(plan: Plan) -> list[tuple[str, ...]]:
     """One request at a time, which pays for the machine's waiting; and one after the other without a pause."""
     loads = [("one at a time", plan.estimate.seconds)]
@@ -41,7 +45,8 @@ def _rows(plan: Plan, name: str, seconds: float) -> Iterator[tuple[str, ...]]:
 
 def _numbers(each: Bill) -> tuple[str, ...]:
     cost = each.cost
-    dollars = (f"{1000 * part:.3g}" for part in (cost.hardware, cost.energy, cost.overhead, cost.dollars))
+    parts = (cost.hardware, cost.energy, cost.overhead, cost.dollars)
+    dollars = (f"{1000 * part:.3g}" if part else NOT_PRICED for part in parts)
     grams = "unknown" if each.grams is None else f"{1000 * each.grams:.3g}"
     return (*dollars, f"{1000 * each.joules:.3g}", grams)
 
@@ -49,7 +54,7 @@ def _numbers(each: Bill) -> tuple[str, ...]:
 def sources(plan: Plan) -> str:
     """Where power, prices and carbon are from, for each processor in use."""
     used = map(plan.machine.processor, active_joules(plan))
-    return ". ".join(
+    return f"{NOT_PRICED}: no price of its own, as where a rent holds energy and overhead. " + ". ".join(
         f"{p.name}: power {p.power_source}; price {p.price_source}; carbon {p.carbon_source}{_grid(p)}"
         for p in used
     )
