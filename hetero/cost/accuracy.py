@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
-from hetero.cost.difference import relative_l2
+from hetero.cost.difference import plainly_differ, relative_l2
 from hetero.cost.interpret import interpret
 from hetero.cost.metrics import RELATIVE, Metric
 from hetero.cost.record import Call, Recording, References, failed, run_reference
@@ -145,9 +145,14 @@ class _Replay:
         The peer is it, unless something changed before: then a map may have an item more or less, and others have
         moved.
         """
-        if peer is not None and relative_l2(peer.inputs, inputs) == 0:
+        if (
+            peer is not None
+            and not plainly_differ(peer.inputs, inputs)
+            and relative_l2(peer.inputs, inputs) == 0
+        ):
             return peer
-        return next((c for c in self._recorded.get(path, ()) if relative_l2(c.inputs, inputs) == 0), None)
+        others = (c for c in self._recorded.get(path, ()) if not plainly_differ(c.inputs, inputs))
+        return next((c for c in others if relative_l2(c.inputs, inputs) == 0), None)
 
     def _suspect(self, path: str, inputs_error: float, error: float) -> None:
         new = Culprit(path, error, inputs_error)

@@ -197,11 +197,13 @@ class Profiler:
         return failures
 
     def _measure_changes(self, contenders: Mapping[Candidate, Contender]) -> dict[Candidate, DeviceError]:
-        """What a change of shapes costs those who are called with several; a Python function prepares nothing."""
+        """What a change of shapes costs those who are called with several for one request; a Python function prepares
+        nothing, and what is called once a request changes between requests only."""
         failures = {}
         for candidate, contender in contenders.items():
             calls = list(self._shapes_of(candidate).wanted.values())
-            needless = candidate.op.kind == "function" or self._ledger.has_change(candidate)
+            once = len(candidate.calls) == len({call.sample for call in candidate.calls})
+            needless = once or candidate.op.kind == "function" or self._ledger.has_change(candidate)
             if len(calls) < 2 or needless or self._late():
                 continue
             try:

@@ -6,6 +6,7 @@ time, is no better in two lanes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from hetero.cost.beside import speed_beside
@@ -44,10 +45,14 @@ def speeds_beside(
 
     Those are the nodes inside maps; ``in_flow``, where many requests are to run at once, all nodes.
 
-    What is on another computer, fails, or finds no time is left out: the machine's general factor stands for it.
+    What is on another computer, fails, or finds no time is left out: the machine's general factor stands for it. So is
+    what is slower alone than another one in its lane: nothing gains by running beside itself.
     """
     found: dict[tuple[str, Choice, int], float] = {}
-    for path, node, choice, lanes in _pairs(graph, machine, setting, in_flow):
+    in_lane: dict[tuple[str, int], float] = {}
+    for path, node, choice, lanes, alone_s in _pairs(graph, machine, setting, in_flow):
+        if alone_s >= in_lane.get((path, lanes), math.inf):
+            continue
         info = machine.device(choice.device)
         fingerprint = info.fingerprint(machine.processor(info.processor))
         largest = max(setting.evidence.calls_as(path, choice.variant), key=lambda call: call.nbytes)
@@ -61,19 +66,21 @@ def speeds_beside(
             )
             call = max(calls, key=lambda c: sum(spec.nbytes for spec in specs_of(c.inputs)))
             try:
-                speed = speed_beside(open_device(info), node.op, alone(choice.variant), call, lanes)
+                kept = {"speed": speed_beside(open_device(info), node.op, alone(choice.variant), call, lanes)}
             except DeviceError:  # it did run alone: what fails beside itself is not used so
-                speed = 1 / lanes
-            kept = {"speed": speed}
+                kept = {"speed": 1 / lanes}
             store.put_record("beside", name, kept)
-        found[path, choice, lanes] = float(kept["speed"])
+        speed = found[path, choice, lanes] = float(kept["speed"])
+        if speed > 0:
+            in_lane[path, lanes] = min(in_lane.get((path, lanes), math.inf), alone_s / speed)
     return found
 
 
 def _pairs(
     graph: Graph, machine: Machine, setting: Setting, in_flow: bool
-) -> Iterator[tuple[str, Node, Choice, int]]:
-    """Every leaf with the choices that it may have in so many lanes; Python code has the interpreter lock for that."""
+) -> Iterator[tuple[str, Node, Choice, int, float]]:
+    """Every leaf with the choices that it may have in so many lanes, the fastest alone first, and its seconds alone;
+    Python code has the interpreter lock for that."""
     cores = max(p.cores for p in machine.processors if p.kind == "cpu")
     maps = [path for path, node in graph.walk() if isinstance(node.op, MapOp)]
     for path, node in graph.walk():
@@ -81,16 +88,17 @@ def _pairs(
         if node.op.subgraphs or node.op.kind == "function" or not meets_itself:
             continue
         for lanes in sorted({lanes for lanes, _ in shapes(cores)} - {1}):
-            for choice in _contenders(setting.options[path], cores // lanes, lanes):
+            for choice, seconds in _contenders(setting.options[path], cores // lanes, lanes):
                 if path in setting.evidence.calls:
-                    yield path, node, choice, lanes
+                    yield path, node, choice, lanes, seconds
 
 
-def _contenders(options: Sequence[Considered], threads: int, lanes: int) -> list[Choice]:
+def _contenders(options: Sequence[Considered], threads: int, lanes: int) -> list[tuple[Choice, float]]:
     """Of those that fit, the ones that would win if the fastest alone served one lane at a time."""
     fitting = {
         option.choice: option.estimate.seconds
         for option in options
         if option.usable and option.choice.variant.threads <= threads and option.estimate is not None
     }
-    return [choice for choice, seconds in fitting.items() if seconds < lanes * min(fitting.values())]
+    ranked = sorted(fitting.items(), key=lambda item: item[1])
+    return [(choice, seconds) for choice, seconds in ranked if seconds < lanes * ranked[0][1]]

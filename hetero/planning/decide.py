@@ -100,12 +100,12 @@ def decide(
     apart = [c for c in everything if c not in failures and is_apart(c)]
     if samples and apart:
         failures = {**failures, **profile(apart, effort)}
-    batched = batched_candidates(candidates, evidence, store, failures)
-    if samples and batched:
-        together = [candidate for found in batched.values() for candidate in found]
-        failures = {**failures, **profile(together, effort)}
-    candidates = {path: (*found, *batched.get(path, ())) for path, found in candidates.items()}
-
+    for size in sorted({size for sizes in evidence.batches.values() for size in sizes}):
+        batched = batched_candidates(candidates, evidence, store, failures, size)
+        if samples and batched:
+            together = [candidate for found in batched.values() for candidate in found]
+            failures = {**failures, **profile(together, effort)}
+        candidates = {path: (*found, *batched.get(path, ())) for path, found in candidates.items()}
     corrections = Corrections(store)
 
     def options_now() -> dict[str, tuple[Considered, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -171,11 +172,13 @@ def batched_candidates(
     evidence: Evidence,
     store: ProfileStore,
     failures: Container[Candidate],
+    size: int,
 ) -> dict[str, tuple[Candidate, ...]]:
-    """The ways to run items of a map together, of the engines that are quick enough one by one.
+    """The ways to run so many items of a map together, of the engines that are quick enough with fewer.
 
     An engine that takes over ``NEAR`` times the best one's time on single items with as many threads is not asked again
-    for batches; nor is one whose arrays would have to be stacked in a memory of its own.
+    for batches; nor is one whose arrays would have to be stacked in a memory of its own. ``candidates`` has the smaller
+    batches too: where the largest of them does not gain on what is smaller still, a larger one would not either.
     """
     found: dict[str, tuple[Candidate, ...]] = {}
     for path, sizes in evidence.batches.items():
@@ -184,12 +187,22 @@ def batched_candidates(
             here = one.info.memory_space == "host" and one.info.engine not in BY_REFERENCE
             if here and one not in failures and is_measured(one, evidence, store):
                 known[one] = _time(one, one.calls(evidence), evidence.samples, store, 0.0)[0]
-        for one, seconds in known.items():
-            best = min(s for other, s in known.items() if other.variant.threads == one.variant.threads)
-            if seconds <= NEAR * best:
-                more = tuple(replace(one, variant=batched(one.variant, size)) for size in sizes)
-                found[path] = (*found.get(path, ()), *more)
+        single = {one: seconds for one, seconds in known.items() if one.variant == one.built}
+        for one, seconds in single.items() if size in sizes else ():
+            best = min(s for other, s in single.items() if other.variant.threads == one.variant.threads)
+            smaller = [
+                replace(one, variant=batched(one.variant, other)) for other in sorted(sizes) if other < size
+            ]
+            if seconds <= NEAR * best and _still_gains([one, *smaller], known):
+                way = replace(one, variant=batched(one.variant, size))
+                found[path] = (*found.get(path, ()), way)
     return found
+
+
+def _still_gains(ways: Sequence[Candidate], known: Mapping[Candidate, float]) -> bool:
+    """Whether the last of some ways, each for more items than the one before, takes less time than all before it."""
+    *before, last = (known.get(way, math.inf) for way in ways)
+    return not before or last < min(before)
 
 
 def repeats(candidate: Candidate, evidence: Evidence, store: ProfileStore, limit: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,22 @@ def test_a_model_that_mixes_rows_is_not_batched(register: Register, store: Profi
     with ht.plan(pipeline_of(affine()), ITEMS, allow=("mixing", "python"), store=store) as plan:
         assert batch(plan) == 1
         assert any("batch=64" in line and "error" in line for line in plan.explain().splitlines())
+
+
+def test_larger_batches_are_not_tried_where_a_smaller_one_gains_nothing(
+    register: Register, store: ProfileStore
+) -> None:
+    """A price a row makes four items as dear together as one by one, and so it is with sixteen."""
+
+    def dear(y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        time.sleep(0.004 * len(y) ** 1.2)
+        return y
+
+    register(FakeBackend("perrow", change=dear))
+    with ht.plan(pipeline_of(affine()), ITEMS, allow=("perrow", "python"), store=store) as plan:
+        tried = {one.choice.variant.settings.get("batch", 1) for one in plan.options[PATH]}
+    assert batch(plan) == 1
+    assert tried == {1, 4}
 
 
 def test_an_answer_that_cannot_be_taken_apart_is_a_reason(register: Register, store: ProfileStore) -> None:
