@@ -17,7 +17,6 @@ from hetero.cost.difference import relative_l2
 from hetero.errors import InfeasibleError
 from hetero.explain import chosen_option, times_the_chosen
 from hetero.plans import CONTROL
-from hetero.progress_bar import progress_bar
 from hetero.report.figures import dollars_seen, error_text, joules_seen
 from hetero.report.measured import Measured, measure
 from hetero.report.page import Observed, write_report
@@ -82,8 +81,7 @@ def run_demo(report: Path) -> None:
     say("loading the models, fitting the classifiers")
     pipeline, call = face.build(), face.sample()
     say("measuring every option of every node, and solving (the next time this is known)")
-    with progress_bar("measuring") as progress:
-        plan = ht.plan(pipeline, *call, budget_s=BUDGET_S, progress=progress)
+    plan = ht.plan(pipeline, *call, budget_s=BUDGET_S)
     _print_plan(plan)
     say("running it")
     print(f"\nThe page, as the plan reads it\n\n{face.show(plan(*call))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +21,7 @@ from hetero.machine import Machine
 from hetero.planning.decide import decide
 from hetero.planning.selection import Selection, known_words, needs_of, select
 from hetero.plans import Plan, Request
+from hetero.progress_bar import progress_bar
 from hetero.registry import Row, detect_machine, devices, rows
 from hetero.rewrite.circuits import with_small_circuits
 from hetero.schedule.schedule import OBJECTIVES
@@ -99,12 +99,8 @@ def plan(
 
 
 def _shown(progress: Progress | None) -> AbstractContextManager[Progress | None]:
-    """The caller's progress; else a bar, where standard error is a terminal."""
-    if progress is not None or not sys.stderr.isatty():
-        return nullcontext(progress)
-    from hetero.progress_bar import progress_bar  # rich is loaded only where its bar is seen
-
-    return progress_bar("measuring")
+    """The caller's progress; else what a person sees who watches standard error."""
+    return progress_bar("planning") if progress is None else nullcontext(progress)
 
 
 def usable_machine(

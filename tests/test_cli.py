@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +237,35 @@ def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[s
         steps.advance("first")
         steps.advance("second")
     assert capsys.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    """A person watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["plan"], ["loading", "mine.py", "planning"]),
+        (["run"], ["loading", "mine.py", "planning", "loading the engines"]),
+    ],
+)
+def test_whoever_watches_sees_what_goes_on(
+    command: list[str], told: list[str], own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first import to the first result; and it is on standard error alone."""
+    seen, out = Terminal(), io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "stderr", seen)
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main([*command, own]) == 0
+    for text in told:
+        assert text in seen.getvalue(), text
+    assert "loading" not in out.getvalue()
 
 
 def test_schedule_solves_a_file(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

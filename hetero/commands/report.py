@@ -51,6 +51,7 @@ def command(
     The five figures, load, costs, schedule, placement, and what was considered. Runs the plan for some ten seconds.
     """
     from hetero.commands.target import target
+    from hetero.progress_bar import under_way
     from hetero.report.page import observe, write_report
 
     counts = _numbers("--users", users, whole=True)
@@ -66,7 +67,10 @@ def command(
         found = target(what)
         plan = found.plan(found.calls(None))
     with plan:
-        seen = observe(plan, None if counts is None else [int(count) for count in counts], arrivals, load_s)
+        with under_way("running it, alone and under load"):
+            seen = observe(
+                plan, None if counts is None else [int(count) for count in counts], arrivals, load_s
+            )
         try:
             write_report(plan, out, seen)
         except OSError as error:

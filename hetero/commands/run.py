@@ -67,6 +67,7 @@ def command(
     """
     import hetero as ht
     from hetero.commands.target import target
+    from hetero.progress_bar import under_way
 
     limits = limits_of(limit)
     found = target(name)
@@ -79,7 +80,10 @@ def command(
             local = found.plan(
                 calls, objective=objective, limits=limits, allow=allow, deny=deny, budget_s=budget
             )
-        return local if ray is None else local.on_ray(ray)
+        if ray is None:
+            return local
+        with under_way("planning for the cluster"):
+            return local.on_ray(ray)
 
     if results is None:
         _show_each(found, found.calls(path), plan)
@@ -91,6 +95,7 @@ def command(
 
 
 def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan) -> None:
+    from hetero.progress_bar import under_way
     from hetero.show import seconds
 
     plan = plan_on(calls)
@@ -98,7 +103,8 @@ def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan) -
     with plan:
         for number, call in enumerate(calls, 1):
             started = time.perf_counter()
-            result = plan(*call)
+            with under_way("loading the engines" if number == 1 else f"input {number} of {len(calls)}"):
+                result = plan(*call)
             took_s = time.perf_counter() - started
             if len(calls) > 1:
                 typer.echo(f"--- input {number} of {len(calls)}")

@@ -30,6 +30,7 @@ def command(
 
     Gives a schedule with a proven bound; status 2 where there is none.
     """
+    from hetero.progress_bar import under_way
     from hetero.schedule.command import run_file
     from hetero.schedule.schedule import OBJECTIVES
 
@@ -38,7 +39,8 @@ def command(
     if not budget >= 0:
         raise ArgumentError(f"--budget {budget}: expected a number of seconds >= 0")
     try:
-        summary = run_file(problem, objective, budget, steps, seed, limit_numbers(limit), out)
+        with under_way(f"solving, at most {budget:g} s" if steps is None else f"solving in {steps} steps"):
+            summary = run_file(problem, objective, budget, steps, seed, limit_numbers(limit), out)
     except OSError as error:
         raise ProblemError(f"cannot write {out}: {error.strerror or error}") from error
     typer.echo(summary)

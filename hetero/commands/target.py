@@ -51,18 +51,11 @@ class Target:
         return found
 
     def plan(self, calls: list[tuple[Any, ...]], **options: Any) -> Plan:
-        """A plan made on the first call, with the others as more samples, behind a progress bar."""
+        """A plan made on the first call, with the others as more samples."""
         import hetero as ht
-        from hetero.progress_bar import progress_bar
 
-        with progress_bar("measuring") as progress:
-            return ht.plan(
-                self.pipeline,
-                *calls[0],
-                calibrate=[ht.args(*call) for call in calls[1:CALIBRATED]],
-                progress=progress,
-                **options,
-            )
+        calibrate = [ht.args(*call) for call in calls[1:CALIBRATED]]
+        return ht.plan(self.pipeline, *calls[0], calibrate=calibrate, **options)
 
 
 CALIBRATED = 8
@@ -76,15 +69,20 @@ def target(name: str) -> Target:
         UnknownNameError: no ready pipeline, or nothing in the file, has this name.
         ArgumentError: the file cannot be imported.
     """
+    from hetero.progress_bar import under_way
+
     file, colon, attribute = name.rpartition(":")
     if colon and file.endswith(".py"):
-        return _own(Path(file), attribute)
+        with under_way(f"loading {file}"):
+            return _own(Path(file), attribute)
     if name.endswith(".py"):
         raise ArgumentError(f"{name}: which pipeline of it? write {name}:PIPELINE")
     from hetero.graphs.catalog import ready
 
     face = ready(name)
-    return Target(name, face.build(), face.sample, lambda path: list(face.inputs(path)), face.show)
+    with under_way(f"loading {name}"):
+        pipeline = face.build()
+    return Target(name, pipeline, face.sample, lambda path: list(face.inputs(path)), face.show)
 
 
 def _own(file: Path, attribute: str) -> Target:
