@@ -255,8 +255,8 @@ class Plan:
         return plan_on_ray(self, address, labels)
 
     def stats(self) -> Mapping[str, Any]:
-        """By node path: calls, p50 and p99 seconds, bytes moved, predicted seconds; empty before the first run."""
-        return self._open.stats()
+        """By node path: calls, p50 and p99 seconds, bytes moved, predicted seconds; no calls and NaN where it has not run."""
+        return self._open.stats(self)
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -338,8 +338,12 @@ class _Opened:
                 self._session = open_session(plan)
             return self._session
 
-    def stats(self) -> Mapping[str, Any]:
-        return {} if self._session is None else self._session.stats()
+    def stats(self, plan: Plan) -> Mapping[str, Any]:
+        if self._session is not None:
+            return self._session.stats()
+        from hetero.run.watchdog import with_predictions
+
+        return with_predictions(plan, {})
 
     def events(self) -> tuple[Event, ...]:
         return () if self._session is None else self._session.events

@@ -11,8 +11,9 @@ from __future__ import annotations
 import itertools
 import linecache
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
@@ -31,12 +32,25 @@ from hetero.run.program import (
     Send,
     Take,
     Tree,
+    evaluate,
+    slots_of,
 )
 
-__all__ = ["Binding", "CodeBook", "Function", "label"]
+__all__ = ["Binding", "CodeBook", "Failure", "Function", "label"]
 
 Function: TypeAlias = Callable[..., Any]
+Work: TypeAlias = Call | Map | Branch | Move | Arrive
+"""What is done for a node."""
 _serial = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where an error came from: the node, empty where none is known, and the call with its arguments if it is one's."""
+
+    path: str
+    call: Call | None = None
+    args: tuple[Any, ...] = ()
 
 
 class Binding(Protocol):
@@ -69,7 +83,7 @@ class CodeBook:
     def __init__(self, binding: Binding) -> None:
         self._binding = binding
         self.glances = Glances()
-        self._paths: dict[str, dict[int, str]] = {}
+        self._lines: dict[str, dict[int, Work]] = {}
 
     def function(self, block: Block) -> Function:
         """A Python function that does what the block says.
@@ -80,7 +94,7 @@ class CodeBook:
         source = "\n".join(page.lines) + "\n"
         name = f"<hetero {block.name} #{next(_serial)}>"
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-        self._paths[name] = page.paths
+        self._lines[name] = page.work
         for called, path in page.calls:
             self.glances.watch(page.names, called, path)
         exec(
@@ -89,14 +103,19 @@ class CodeBook:
         function: Function = page.names["run"]
         return function
 
-    def node_of(self, error: BaseException) -> str | None:
-        """The node whose line an error came through: the innermost one. Lets go of the values of its request."""
-        found = None
+    def failure_of(self, error: BaseException) -> Failure:
+        """Where an error came from: the innermost node whose line it came through. Lets go of the values of its
+        request, but for those that the failure has."""
+        found = Failure("")
         trace = error.__traceback__
         while trace is not None:
-            lines = self._paths.get(trace.tb_frame.f_code.co_filename)
+            lines = self._lines.get(trace.tb_frame.f_code.co_filename)
             if lines is not None:
-                found = lines.get(trace.tb_lineno, found)
+                if (item := lines.get(trace.tb_lineno)) is not None:
+                    names = trace.tb_frame.f_locals
+                    found = _failure(item, names)
+                    if isinstance(names, dict):  # before Python 3.13 a copy, which the frame would keep
+                        names.clear()
                 trace.tb_frame.clear()
             trace = trace.tb_next
         return found
@@ -104,14 +123,14 @@ class CodeBook:
     def node_at(self, frame: FrameType | None) -> str:
         """The node that a thread with this frame is in, the innermost one; empty where it is in none."""
         while frame is not None:
-            lines = self._paths.get(frame.f_code.co_filename)
+            lines = self._lines.get(frame.f_code.co_filename)
             if lines is not None and frame.f_lineno in lines:
-                return lines[frame.f_lineno]
+                return lines[frame.f_lineno].path
             frame = frame.f_back
         return ""
 
     def close(self) -> None:
-        for name in self._paths:
+        for name in self._lines:
             linecache.cache.pop(name, None)
 
 
@@ -124,7 +143,7 @@ class _Page:
 
     def __init__(self, binding: Binding, book: CodeBook, block: Block) -> None:
         self._binding, self._book = binding, book
-        self.paths: dict[int, str] = {}
+        self.work: dict[int, Work] = {}
         self.calls: list[tuple[str, str]] = []
         """The name of the function of each node that is called, and the node."""
         parameters = "frame" if block.framed else ", ".join(f"v{slot}" for slot in block.inputs)
@@ -132,8 +151,8 @@ class _Page:
         timed = [item for item in block.body if _is_work(item)]
         clock = binding.clock(block, [label(item) for item in timed])
         self.names: dict[str, Any] = {} if clock is None else clock
-        self._steps: list[tuple[str, str | None, bool]] = []
-        """Each a line, the node that does its work in it, and whether that is timed."""
+        self._steps: list[tuple[str, Work | None, bool]] = []
+        """Each a line, the work of a node that is done in it, and whether that is timed."""
         for item in block.body:
             self._write(item)
         result = self._tree(block.result) if block.result is not None else "None"
@@ -150,10 +169,10 @@ class _Page:
         times = ["t0"]
         if timed:
             self._line("t0 = now()", depth)
-        for line, path, is_work in self._steps:
+        for line, work, is_work in self._steps:
             self._line(line, depth)
-            if path is not None:
-                self.paths[len(self.lines)] = path
+            if work is not None:
+                self.work[len(self.lines)] = work
             if timed and is_work:
                 times.append(f"t{len(times)}")
                 self._line(f"{times[-1]} = now()", depth)
@@ -161,8 +180,8 @@ class _Page:
             self._line(f"note(({', '.join(times)},))", depth)
 
     def _write(self, item: Instruction) -> None:
-        path = item.path if isinstance(item, Call | Map | Branch | Move | Arrive) else None
-        self._steps.append((self._text(item), path, _is_work(item)))
+        work = item if isinstance(item, Call | Map | Branch | Move | Arrive) else None
+        self._steps.append((self._text(item), work, _is_work(item)))
 
     def _text(self, item: Instruction) -> str:
         match item:
@@ -225,14 +244,21 @@ class _Page:
         return name
 
 
-def _is_work(item: Instruction) -> TypeGuard[Call | Map | Branch | Move | Arrive]:
+def _failure(item: Work, names: Mapping[str, Any]) -> Failure:
+    if not isinstance(item, Call):
+        return Failure(item.path)
+    slots = {slot: names[f"v{slot}"] for arg in item.args for slot in slots_of(arg)}
+    return Failure(item.path, item, tuple(evaluate(arg, slots) for arg in item.args))
+
+
+def _is_work(item: Instruction) -> TypeGuard[Work]:
     """Whether something is to be timed here; what is lazy or early is done later or elsewhere, and counted there."""
     if isinstance(item, Call | Map):
         return not item.lazy
     return isinstance(item, Branch | Arrive) or (isinstance(item, Move) and not item.early)
 
 
-def label(item: Call | Map | Branch | Move | Arrive) -> str:
+def label(item: Work) -> str:
     """What a span is called."""
     if isinstance(item, Move | Arrive):
         copy = f"{item.path or 'input'} {item.source_space} -> {item.target_space}"

@@ -70,7 +70,7 @@ class Gatherer:
         place: tuple[Dispatcher, int, int],
         alarms: Alarms,
         note: Function,
-        explained: Callable[[Exception], NodeError],
+        explained: Callable[..., NodeError],
         landed: Callable[[Flight, int, BaseException | None], None],
     ) -> None:
         self.path = plan.call.path
@@ -122,13 +122,14 @@ class Gatherer:
             self._requests += len(waiting)
         for one, outcome in zip(waiting, outcomes, strict=True):
             one.flight.inside.pop(self._index, None)
-            self._land(one.flight, outcome)
+            self._land(one, outcome)
 
-    def _land(self, flight: Flight, outcome: Outcome) -> None:
+    def _land(self, one: Waiting, outcome: Outcome) -> None:
+        flight = one.flight
         if flight.over:  # its deadline has passed under the call, or its caller has left
             return
         if isinstance(outcome, BaseException):
-            error = self._explained(outcome) if isinstance(outcome, Exception) else outcome
+            error = self._explained(outcome, one.args) if isinstance(outcome, Exception) else outcome
             self._landed(flight, self._index, error)
             return
         try:

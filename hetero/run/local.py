@@ -99,7 +99,7 @@ class LocalExecutor:
             (shop.dispatcher(stage.lane.processor), stage.cores, stage.index),
             shop.alarms,
             shop.note(call.path, stage.lane),
-            partial(shop.explained, default=call.path),
+            partial(shop.explained_call, call),
             self._left_together,
         )
 

@@ -68,8 +68,9 @@ class SessionCollector:
             who = [pipeline, path, placement[path][0] if path in placement else ""]
             calls.add_metric(who, found.calls)
             moved.add_metric(who, found.nbytes)
-            taken.add_metric([*who, "0.5"], found.p50_s)
-            taken.add_metric([*who, "0.99"], found.p99_s)
+            if found.calls:
+                taken.add_metric([*who, "0.5"], found.p50_s)
+                taken.add_metric([*who, "0.99"], found.p99_s)
             if found.predicted_s is not None:
                 predicted.add_metric(who, found.predicted_s)
         yield from (calls, moved, taken, predicted)

@@ -89,6 +89,9 @@ class Reception:
         if not admitted:
             raise self._rejected()
         self._untold.append(None)
+        if deadline_s == 0:  # whoever has no time left is told so, however quickly it could have been done
+            request.expire(deadline_s)
+            return future
         if deadline_s is not None:
             request.alarm = self._alarms.at(
                 time.monotonic() + deadline_s, partial(request.expire, deadline_s)
@@ -130,6 +133,9 @@ class Reception:
         """The items of a request's result as they are made in the caller's thread. What a device does before the first
         one costs no more than it costs any other request; after that its error is the caller's."""
         end_s = math.inf if deadline_s is None else time.monotonic() + _require_seconds(deadline_s)
+        if deadline_s == 0:
+            self.counters.add("late")
+            raise DeadlineError("not all items within 0 s: none was given")
         engine = self._engines.enter()
         given = 0
         try:

@@ -114,7 +114,9 @@ class Request:
         """Its deadline has passed: the caller is told so, and what has not begun of it never begins."""
         with self._lock:
             engine, flight = self._engine, self._flight
-        if engine is None or flight is None:
+        if not deadline_s:
+            where = "there was no time left when it was asked for"
+        elif engine is None or flight is None:
             where = "the request waited for its plan to be opened or repaired"
         else:
             at_work = engine.executor.inside(flight)

@@ -7,7 +7,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from hetero.run.reception import Reception, Room
 from hetero.run.streams import as_they_end, in_order
 from hetero.run.timing import NodeStats
 from hetero.run.trace import Span, save_chrome_trace
-from hetero.run.watchdog import predicted_seconds
+from hetero.run.watchdog import with_predictions
 from hetero.values import to_host
 
 if TYPE_CHECKING:
@@ -211,11 +210,9 @@ class Session:
 
     def stats(self) -> dict[str, NodeStats]:
         """By node path: calls, p50 and p99 seconds, bytes moved and predicted seconds, since the plan was opened or
-        repaired."""
+        repaired; copies between memory spaces too. A node that has not run has no calls, and NaN for percentiles."""
         engine = self._engines.current
-        predicted = predicted_seconds(engine.plan)
-        found = engine.executor.stats()
-        return {path: replace(stats, predicted_s=predicted.get(path)) for path, stats in found.items()}
+        return with_predictions(engine.plan, engine.executor.stats())
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -6,10 +6,13 @@ and nothing counts as hung within seconds. A node without an estimate is given a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hetero.plans import Plan
 from hetero.run.program import Branch, Call, Map, Program, Stage
+from hetero.run.timing import NodeStats
 
 __all__ = [
     "FACTOR",
@@ -19,6 +22,7 @@ __all__ = [
     "predicted_seconds",
     "request_seconds",
     "stage_patience_s",
+    "with_predictions",
 ]
 
 FACTOR = 50.0
@@ -43,6 +47,16 @@ def predicted_seconds(plan: Plan) -> Mapping[str, float]:
         for path, choice in plan.choices.items()
     }
     return {path: s / often[path] for path, s in request_seconds(plan).items() if often[path] > 0}
+
+
+def with_predictions(plan: Plan, stats: Mapping[str, NodeStats]) -> dict[str, NodeStats]:
+    """The figures of all nodes of a plan, those that have not run among them, each with what a call is predicted to
+    take."""
+    predicted = predicted_seconds(plan)
+    never = {path: NodeStats(0, math.nan, math.nan) for path, _ in plan.graph.walk()}
+    return {
+        path: replace(found, predicted_s=predicted.get(path)) for path, found in (never | {**stats}).items()
+    }
 
 
 def request_seconds(plan: Plan) -> Mapping[str, float]:

@@ -15,10 +15,11 @@ from hetero.events import Event
 from hetero.machine import Machine
 from hetero.ops.function import FunctionOp
 from hetero.run.alarms import Alarms
-from hetero.run.codegen import CodeBook, Function, label
+from hetero.run.codegen import CodeBook, Failure, Function, label
 from hetero.run.copies import Copier
 from hetero.run.dispatch import Dispatcher
 from hetero.run.lazy import lazily_generated, lazily_mapped
+from hetero.run.misfit import misfit
 from hetero.run.opened import Gate, Mover, Opened
 from hetero.run.parts import run_parts
 from hetero.run.program import Arrive, Block, Branch, Build, Call, Lane, Map, Move, Stage, calls, walk
@@ -106,6 +107,12 @@ class Workshop:
     def explained(self, error: Exception, default: str) -> NodeError:
         return self._binding.explained(error, default)
 
+    def explained_call(self, call: Call, error: Exception, args: Sequence[Any] | None = None) -> NodeError:
+        """The error of a call that was made outside of all blocks, with these arguments where they are to blame."""
+        return self._binding.named(
+            Failure(call.path, None if args is None else call, tuple(args or ())), error
+        )
+
     @property
     def tracing(self) -> bool:
         return self._recorder.tracing
@@ -151,14 +158,25 @@ class _Binding:
 
     def explained(self, error: Exception, default: str) -> NodeError:
         """What a node raised as an error that names the node; its cause is the node's own."""
-        node = self.book.node_of(error) or default
+        failure = self.book.failure_of(error)
+        return self.named(failure if failure.path else Failure(default), error)
+
+    def named(self, failure: Failure, error: Exception) -> NodeError:
         if isinstance(error, NodeError):  # raised by the node's own op, which does not know its path
-            explained = NodeError(node, error.message)
+            explained = NodeError(failure.path, error.message)
             explained.__cause__ = error.__cause__
         else:
-            explained = NodeError(node, f"{type(error).__name__}: {error}")
+            words = f"{type(error).__name__}: {error}"
+            explained = NodeError(failure.path, self._misfit(failure, error) or words)
             explained.__cause__ = error
         return explained
+
+    def _misfit(self, failure: Failure, error: Exception) -> str | None:
+        """What is wrong with the inputs of a call; handles of another memory say nothing of what they stand for."""
+        call = failure.call
+        if call is None or not is_host(self._opened.spaces[call.executable]):
+            return None
+        return misfit(self._opened.ops[call.executable], call.path, failure.args, error)
 
     def run(self, call: Call) -> tuple[Function, Gate | None]:
         run = self._generate(call) if call.lazy else self._opened.runs[call.executable]

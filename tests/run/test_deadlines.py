@@ -66,9 +66,26 @@ def test_a_late_request_is_dropped_counted_and_reported(session, gate):
 def test_who_waits_for_a_late_node_is_told_which_one(session, gate):
     """Node and device are in the message; the node itself runs on, and its result is dropped."""
     with pytest.raises(DeadlineError, match="node 'wait' on cpu/python was running"):
-        session.call((1,), deadline_s=0.05)
+        session.call((1,), deadline_s=0.3)
     gate.open.set()
     assert session.call((2,), deadline_s=30) == 2
+
+
+@pytest.mark.parametrize("plan_of_one", [{}, {"times": {"wait": (0, 1)}}])
+def test_who_has_no_time_left_is_always_late(gate, plan_of_one):
+    """Nothing of it begins, however quickly it could have been done, and whichever way it is asked for."""
+    gate.open.set()
+    with plan_of(gate.graph, **plan_of_one) as plan:
+        for _ in range(20):
+            with pytest.raises(
+                DeadlineError, match="within 0 s: there was no time left when it was asked for"
+            ):
+                plan.within(0)(1)
+        with pytest.raises(DeadlineError):
+            plan.within(0.0).submit(1).result(30)
+        (late,) = plan.stream([1], deadline_s=0, errors="return")
+        assert isinstance(late, DeadlineError)
+        assert (gate.ran, plan.session.counts.late) == ([], 22)
 
 
 def test_a_deadline_is_not_an_argument_of_the_pipeline(gate):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from plans_by_hand import PYTHON, info, machine, plan_of
 from shaky_device import Shaky
+from waiting import until
 
 import hetero as ht
 from hetero.errors import ArgumentError, ClosedError, DeadlineError, NodeError
@@ -194,6 +195,36 @@ def test_a_deadline_is_looked_at_with_each_item() -> None:
         with pytest.raises(DeadlineError, match=r"within 0\.5 s: 1 were given"):
             next(items)
         assert (session.counts.late, session.in_flight) == (1, 0)
+
+
+def test_without_time_left_no_item_is_made() -> None:
+    """As for any other request with a deadline of 0 s."""
+    asked = []
+
+    @ht.node
+    def counting(x: int) -> Iterator[int]:
+        asked.append(x)
+        yield x
+
+    with Session(plan_of(ht.pipeline(lambda x: counting(x)).trace())) as session:
+        with pytest.raises(DeadlineError, match="within 0 s: none was given"):
+            next(session.iterate((1,), deadline_s=0))
+        assert (asked, session.counts.late) == ([], 1)
+
+
+def test_no_thread_is_left_behind_by_items() -> None:
+    """Neither by those that were all taken, nor by a loop that was left half way, with a deadline or without."""
+
+    @ht.node
+    def counting(x: int) -> Iterator[int]:
+        yield from range(x)
+
+    before = set(threading.enumerate())
+    for deadline_s in (None, 60.0):
+        with Session(plan_of(ht.pipeline(lambda x: counting(x)).trace())) as session:
+            assert list(session.iterate((3,), deadline_s=deadline_s)) == [0, 1, 2]
+            assert next(session.iterate((3,), deadline_s=deadline_s)) == 0
+    until(lambda: set(threading.enumerate()) <= before)
 
 
 def test_only_results_that_are_made_item_by_item_can_be_iterated_over() -> None:

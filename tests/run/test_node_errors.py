@@ -2,12 +2,16 @@
 
 import threading
 import traceback
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from plans_by_hand import plan_of
+from plans_by_hand import PYTHON, machine, plan_of
+from tiny_models import affine
 
 import hetero as ht
 from hetero.errors import NodeError
+from hetero.plans import MicroBatch
 from hetero.run.session import Session
 
 
@@ -224,3 +228,43 @@ def test_a_map_with_errors_in_place_is_planned_and_kept(tmp_path):
     graph.save(tmp_path / "graph.zip")
     assert ht.Graph.load(tmp_path / "graph.zip", code=graph).digest == graph.digest
     assert graph.digest != ht.pipeline(lambda xs: ht.map(lambda x: inverse(x), xs)).trace().digest
+
+
+REFERENCE = replace(PYTHON, name="cpu/reference", engine="reference", kinds=("onnx",))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (
+            np.zeros((1, 5), np.float32),
+            r"found float32\[1,5\], expected float32\[rows,4\]: size 4 in dimension 1",
+        ),
+        (np.zeros(4, np.float32), r"found float32\[4\], expected float32\[rows,4\]: 2 dimensions"),
+    ],
+)
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+def test_an_input_that_does_not_fit_a_model_is_told_in_its_own_words(value, words, together):
+    """Node, found and expected instead of what the engine says, which is the cause; also where requests share calls."""
+    graph = ht.pipeline(lambda x: affine()(x)).trace()
+    plan = plan_of(graph, devices={"affine": REFERENCE.name}, on=machine(REFERENCE))
+    if together:
+        plan = replace(plan, micro_batches={"affine": MicroBatch(4, 0.01)})
+    with Session(plan) as session:
+        with pytest.raises(NodeError, match=rf"^node 'affine' failed: input 'x': {words}$") as found:
+            session.call((value,))
+        assert found.value.__cause__ is not None
+        session.call((np.zeros((1, 4), np.float32),))
+
+
+def test_an_error_that_is_not_the_inputs_fault_keeps_its_words():
+    """What a function raises is never taken for an input that does not fit; nor is a want of memory."""
+
+    @ht.node
+    def full(x):
+        raise MemoryError("no room for the weights")
+
+    graph = ht.pipeline(lambda x: full(x)).trace()
+    words = "node 'full' failed: MemoryError: no room for the weights"
+    with Session(plan_of(graph)) as session, pytest.raises(NodeError, match=words):
+        session.call((1,))
