@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Any, TypeVar
 
-from hetero.errors import ArgumentError
+from hetero.errors import ArgumentError, UnknownNameError
 
 __all__ = ["DEFAULT_ERROR", "Limits"]
 
@@ -12,12 +14,31 @@ DEFAULT_ERROR = 1e-4
 """Relative L2 error that a plan may have where no limit is given: float32 engines stay under 3e-6, bf16 does not."""
 
 
+_Values = TypeVar("_Values")
+
+
+def _naming_its_fields(made: type[_Values]) -> type[_Values]:
+    """Have a dataclass answer a name that it does not have with those that it has, where Python names none."""
+    init: Any = made.__init__
+    known = [field.name for field in fields(made)]  # type: ignore[arg-type]  # it is a dataclass
+
+    @wraps(init)
+    def named(self: _Values, *args: Any, **values: Any) -> None:
+        for name in values.keys() - set(known):
+            raise ArgumentError(f"{made.__name__}({name}=): {UnknownNameError('limit', name, known)}")
+        init(self, *args, **values)
+
+    made.__init__ = named  # type: ignore[assignment]
+    return made
+
+
+@_naming_its_fields
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Upper limits of a plan for one request; None is no limit, but for ``error``, which is 1e-4 then.
 
     Raises:
-        ArgumentError: a limit is negative or not a number.
+        ArgumentError: a limit is negative or not a number, or there is none of that name; lists those that there are.
 
     >>> Limits(latency_s=0.1).effective_error
     0.0001

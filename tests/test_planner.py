@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from collections.abc import Iterator
@@ -255,6 +256,15 @@ def test_a_limit_is_a_number_that_is_not_negative(value: Any) -> None:
     """A limit that cannot be one is refused where it is written."""
     with pytest.raises(ArgumentError, match="a limit is a number >= 0"):
         ht.Limits(latency_s=value)
+
+
+def test_a_limit_that_does_not_exist_is_answered_with_those_that_do() -> None:
+    """Python's own words would name none; it is a TypeError as ever, and the signature stays readable."""
+    with pytest.raises(
+        TypeError, match=r"Limits\(latency=\): .* did you mean 'latency_s'\? known: latency_s, jou"
+    ):
+        ht.Limits(latency=0.1)  # type: ignore[call-arg]
+    assert "latency_s" in inspect.signature(ht.Limits).parameters
 
 
 @pytest.mark.parametrize("thing", [lambda x: x, 3, "ocr", None, int])
