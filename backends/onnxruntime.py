@@ -9,6 +9,7 @@ from hetero.backends.models import computes_int8, int8_variants, onnx_form, refu
 from hetero.backends.packages import missing, version
 from hetero.device import (
     HOST,
+    SPINS_ON,
     Device,
     DeviceInfo,
     DeviceStatus,
@@ -59,7 +60,9 @@ class OnnxRuntimeDevice:
     def variants(self, op: Op, specs: Specs) -> Offers:
         if refused := refusal(self.info, op):
             return Offers(refusals=(refused,))
-        floats = (Variant("fp32", threads) for threads in thread_counts(self.info.max_threads))
+        counts = thread_counts(self.info.max_threads)
+        floats = [Variant("fp32", threads) for threads in counts]
+        floats += [Variant("fp32", threads, settings={SPINS_ON: True}) for threads in counts if threads > 1]
         return Offers(
             (*floats, *int8_variants(self.info, "dynamic")), calibrated=int8_variants(self.info, "static")
         )
@@ -75,7 +78,8 @@ class OnnxRuntimeDevice:
         # Threads that spin between the parts of a run made small models up to a third faster, and the cores are the
         # run's own; threads that spin after it slow down every engine that comes next.
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        stops = "0" if variant.settings.get(SPINS_ON) else "1"
+        options.add_session_config_entry("session.force_spinning_stop", stops)
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         try:
             model = onnx_form(op, variant)

@@ -26,6 +26,7 @@ from hetero.values import Specs, digest_of
 
 __all__ = [
     "HOST",
+    "SPINS_ON",
     "Backend",
     "Device",
     "DeviceInfo",
@@ -48,6 +49,10 @@ Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "int8", "
 """``native`` is the precision of a user's own code, which no engine changes."""
 Isolation: TypeAlias = Literal["inline", "thread", "process"]
 Setting: TypeAlias = str | int | float | bool
+
+SPINS_ON = "spins_on"
+"""The setting of a variant whose threads go on spinning for a while after a run: quicker for who runs the same again at
+once, slower for everything else. It is offered to the planner, which keeps it for plans that run nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -328,6 +328,9 @@ class _Opened:
         self._closed = False
 
     def session(self, plan: Plan) -> Session:
+        found = self._session
+        if found is not None:  # every call asks, and a lock is a tenth of what a quick call takes
+            return found
         with self._lock:
             if self._session is None:
                 from hetero.errors import ClosedError

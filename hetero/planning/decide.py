@@ -79,7 +79,15 @@ def decide(
         if evidence is None:
             evidence = evidence_of(graph, seen.recording)
             remember(store, key, evidence)
-    candidates, refused = candidates_of(graph, machine, evidence, store, opener, key if samples else "")
+    candidates, refused = candidates_of(
+        graph,
+        machine,
+        evidence,
+        store,
+        opener,
+        key if samples else "",
+        lone=request.objective == "latency" and len(list(graph.walk())) == 1,
+    )
     everything = [candidate for found in candidates.values() for candidate in found]
     failures: Mapping[Candidate, str] = hopeless(everything, evidence)
     measure = measure or partial(measure_here, deadline=deadline, progress=progress)

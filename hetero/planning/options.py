@@ -15,7 +15,7 @@ from hetero.cost.interpolate import Point, interpolate, sizes_of
 from hetero.cost.ledger import change_seconds_of
 from hetero.cost.measurement import ProfileKey, specs_text
 from hetero.cost.store import ProfileStore
-from hetero.device import Device, DeviceInfo, Offers, Refusal, Variant
+from hetero.device import SPINS_ON, Device, DeviceInfo, Offers, Refusal, Variant
 from hetero.errors import HeteroError, InfeasibleError
 from hetero.graph import Graph, Node
 from hetero.machine import Machine, Processor
@@ -43,6 +43,9 @@ BY_REFERENCE = ("reference", "python")
 """Engines whose run of an op is the op's reference run: right by definition."""
 
 CORRECTED: Source = "corrected by runs"
+
+OFFERS = 2
+"""To be counted up whenever a device of hetero's offers other ways than before: old stores hold its old answers."""
 
 NEAR = 2.0
 """Batches help engines unequally, but hardly ever by more than this."""
@@ -87,9 +90,11 @@ def candidates_of(
     store: ProfileStore,
     open_device: Callable[[DeviceInfo], Device],
     calibration: str = "",
+    *,
+    lone: bool = False,
 ) -> tuple[dict[str, tuple[Candidate, ...]], dict[str, tuple[Considered, ...]]]:
     """What the devices offer for every leaf, and what they refuse with the reason. ``calibration`` is what the samples
-    are known by, where there are any.
+    are known by, where there are any; ``lone`` says that nothing else runs while requests come one after the other.
 
     Raises:
         InfeasibleError: no device offers a node at all; says what each of them answered.
@@ -106,7 +111,8 @@ def candidates_of(
             processor = machine.processor(info.processor)
             offers = _offers(node.op, specs, info, processor, store, open_device)
             here = [calibrated(one, calibration, path) for one in offers.calibrated] if calibration else []
-            mine += [Candidate(path, node.op, info, processor, one) for one in (*offers.variants, *here)]
+            fit = [one for one in (*offers.variants, *here) if lone or not one.settings.get(SPINS_ON)]
+            mine += [Candidate(path, node.op, info, processor, one) for one in fit]
             no += [
                 Considered(Choice(info.name, refusal.variant or Variant()), None, refusal.reason)
                 for refusal in offers.refusals
@@ -131,7 +137,7 @@ def _offers(
     open_device: Callable[[DeviceInfo], Device],
 ) -> Offers:
     """A device's answer, from the store where it was asked before: asking loads its engine."""
-    able = (info.max_threads, list(info.precisions))
+    able = (info.max_threads, list(info.precisions), OFFERS)
     key = digest_of(op.digest, op.effects, info.name, info.fingerprint(processor), *able, specs_text(specs))
     kept = store.get_record("offers", key)
     if kept is not None:
