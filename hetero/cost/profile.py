@@ -105,10 +105,7 @@ class Profiler:
         A call of a measured shape takes what was measured, another is interpolated over work. Spreads are
         added as they are, not in quadrature: the error of a line is the same error in every call.
         """
-        shapes = self._shapes_of(candidate)
-        measured = {
-            text: m for text in dict.fromkeys(shapes.texts) if (m := self._ledger.get(candidate, text))
-        }
+        shapes, measured = self._shapes_of(candidate), self._measured(candidate)
         if not measured:
             return None
         size_of = dict(zip(shapes.texts, shapes.sizes, strict=True))
@@ -256,13 +253,16 @@ class Profiler:
         except StoreError:
             return {}
 
+    def _measured(self, candidate: Candidate) -> dict[str, Measurement]:
+        """What is known of its shapes, also of those that are not to be measured now but were on another occasion."""
+        texts = dict.fromkeys(self._shapes_of(candidate).texts)
+        return {text: m for text in texts if (m := self._ledger.get(candidate, text))}
+
     def _average(self, candidate: Candidate) -> Measurement | None:
         prediction = self.predict(candidate)
         if prediction is None:
             return None
-        measured = [
-            m for text in self._shapes_of(candidate).wanted if (m := self._ledger.get(candidate, text))
-        ]
+        measured = list(self._measured(candidate).values())
         if len(measured) == len(prediction.per_call) == 1:
             return measured[0]
         count = len(prediction.per_call)

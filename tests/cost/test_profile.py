@@ -246,6 +246,19 @@ def test_what_a_deadline_cut_short_is_measured_again_when_there_is_time(tmp_path
         assert measured(profiler(clock, store).measure([c]), c).repetitions >= 3
 
 
+def test_what_another_occasion_measured_counts_where_no_time_is_left(tmp_path: Path) -> None:
+    """A shape that would not be picked today, with nothing else measured: the average is made of it."""
+    clock = Clock()
+    calls = tuple(call(size) for size in (10, 20, 30, 40, 50))
+    engine = FakeEngine(clock, repeat(0.01))
+    with store_in(tmp_path) as store:
+        profiler(clock, store).measure([candidate(engine, calls[1])])
+        late = profiler(clock, store, deadline=0.0)
+        found = measured(late.measure([c := candidate(engine, *calls)]), c)
+    assert late.taken == 0
+    assert found.seconds == pytest.approx(0.01 * sum((10, 20, 30, 40, 50)) / 20 / len(calls))
+
+
 def test_of_many_calls_a_few_are_measured_and_the_rest_lies_between() -> None:
     """An op of 90 shapes is run on three of them, and its total is near what all would have taken."""
     clock = Clock()
