@@ -172,7 +172,7 @@ def test_a_worker_that_always_dies_is_an_error_with_its_last_words(open_apart):
         ) as found:
             session.call((1,))
         assert isinstance(found.value.__cause__, WorkerError)
-        assert session.worker.generation == 4  # three runs, and a look at whether the device itself is broken
+        assert session.worker.generation == 6  # five runs, and a look at whether the device itself is broken
 
 
 def test_a_node_with_side_effects_is_not_run_twice(open_apart, tmp_path):
