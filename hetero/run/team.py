@@ -16,12 +16,14 @@ __all__ = ["Team"]
 
 
 class Team:
-    """At most ``size`` daemon threads, started when they are first needed."""
+    """At most ``size`` daemon threads, one more started whenever there is a job and none waits for one."""
 
     def __init__(self, name: str, size: int) -> None:
         self._name, self._size = name, size
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._idle = 0
+        """Threads that wait for a job; more than there are once all have been started, where it decides nothing."""
         self._lock = threading.Lock()
 
     def map(
@@ -48,19 +50,22 @@ class Team:
             self._size = 0
 
     def _put(self, job: Callable[[], None]) -> None:
-        if len(self._threads) < self._size:
-            with self._lock:
-                if len(self._threads) < self._size:
-                    name = f"{self._name} {len(self._threads)}"
-                    thread = threading.Thread(target=self._loop, name=name, daemon=True)
-                    self._threads.append(thread)
-                    thread.start()
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+            elif len(self._threads) < self._size:
+                name = f"{self._name} {len(self._threads)}"
+                thread = threading.Thread(target=self._loop, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
         self._jobs.put(job)
 
     def _loop(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
             del job  # a waiting thread must not keep the last round's values alive
+            with self._lock:
+                self._idle += 1
 
 
 class _Round:
