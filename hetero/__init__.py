@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hetero.arguments import args as args
+    from hetero.arguments import auto as auto
     from hetero.cascades import cascade as cascade
     from hetero.errors import HeteroError as HeteroError
     from hetero.graph import Graph as Graph
@@ -43,6 +44,7 @@ _FACE = {
     "Machine": "hetero.machine",
     "Plan": "hetero.plans",
     "args": "hetero.arguments",
+    "auto": "hetero.arguments",
     "branch": "hetero.tracing",
     "cascade": "hetero.cascades",
     "devices": "hetero.registry",

@@ -1,4 +1,5 @@
-"""Options of several doors: an item of several arguments (``stream``, ``calibrate=``), what becomes of errors."""
+"""Options of several doors: an item of several arguments (``stream``, ``calibrate=``), what becomes of errors, and what
+is left to the planner."""
 
 from __future__ import annotations
 
@@ -9,10 +10,24 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from hetero.errors import UnknownNameError
 
-__all__ = ["Args", "Errors", "args", "call_arguments", "errors_option"]
+__all__ = ["Args", "Auto", "Errors", "args", "auto", "call_arguments", "errors_option"]
 
 Errors: TypeAlias = Literal["raise", "return"]
 """What becomes of the error of one item among many: it ends them all, or stands in the place of its result."""
+
+
+class Auto:
+    """The type of ``ht.auto``."""
+
+    def __repr__(self) -> str:
+        return "auto"
+
+    def __reduce__(self) -> str:  # stays one object through pickling
+        return "auto"
+
+
+auto = Auto()
+"""In the place of a number: the planner is to choose it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,6 +26,7 @@ from hetero.planning.micro_batches import require_joinable
 from hetero.planning.selection import Selection
 from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request, Speeds
 from hetero.registry import detect_machine
+from hetero.rewrite.circuits import with_small_circuits
 from hetero.schedule.problem import Problem
 from hetero.schedule.rules import LARGEST
 from hetero.schedule.schedule import Objective, Placement, Schedule
@@ -64,6 +65,8 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
             f"{path} has version {data.get('version')!r}; this hetero reads version {VERSION}"
         )
     try:
+        limits = convert(data["request"]["limits"], Limits)
+        graph, _ = with_small_circuits(graph, limits.error)
         _same_graph(data["graph"], graph)
         found = _plan(data, graph)
     except PlanMismatchError:

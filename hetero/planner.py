@@ -86,8 +86,8 @@ def plan(
     42
     """
     started = time.perf_counter()
-    graph, reduced = with_small_circuits(graph_of(pipeline))
     request = Request(_objective(objective), _limits(limits), Selection.of(allow, deny), metric_of(metric))
+    graph, reduced = with_small_circuits(graph_of(pipeline), request.limits.error)
     _require(Machine | None, "machine", machine, "an ht.Machine; ht.Machine.load(path) reads one")
     _require(ProfileStore | None, "store", store, "a hetero.cost.store.ProfileStore(path)")
     deadline = None if budget_s is None else started + _seconds("budget_s", budget_s)
@@ -211,8 +211,7 @@ def load_plan(path: str | Path, pipeline: Pipeline | Callee | Graph, *, replan: 
     """
     from hetero.plan_files import read_plan
 
-    graph, _ = with_small_circuits(graph_of(pipeline))
-    return read_plan(path, graph, replan=replan)
+    return read_plan(path, graph_of(pipeline), replan=replan)
 
 
 def plan_on_ray(plan: Plan, address: str | None, labels: Mapping[str, str] | None = None) -> Plan:

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeGuard, overload
 
-from hetero.arguments import Errors, errors_option
+from hetero.arguments import Auto, Errors, errors_option
 from hetero.callee import Callee
 from hetero.errors import ArgumentError, GraphError, TracingError
 from hetero.graph import INPUT, REQUIRED, Arg, Graph, Input, Node, Pack, Ref
@@ -245,7 +245,7 @@ def from_torch(
 def from_qiskit(
     circuit: Any,
     observables: Any = None,
-    shots: int | None = None,
+    shots: int | Auto | None = None,
     *,
     name: str | None = None,
     seed: int | None = None,
@@ -255,7 +255,8 @@ def from_qiskit(
     Args:
         circuit: a Qiskit circuit; its free parameters, in ``circuit.parameters`` order, are the last axis of the input.
         observables: one observable or a list of them, as wide as the circuit.
-        shots: how often the circuit's measurements are sampled.
+        shots: how often the circuit's measurements are sampled; ``ht.auto``: as often as the error limit of the plan
+            asks for (a standard error of 0.01 where none is given).
 
     Raises:
         ModelError: the circuit or an observable cannot be used.

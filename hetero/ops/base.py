@@ -54,6 +54,8 @@ class Op(ABC):
     effects: Effects = "pure"
     weights_nbytes: int = 0
     """Bytes that stay resident wherever the op is loaded."""
+    chance_error: float = 0.0
+    """Standard error that the outputs have by chance, where how large it is was left to the planner."""
     paddable: Mapping[str, int] = MappingProxyType({})
     """Inputs that may be filled up with zeros at the end of an axis, which is given, without a change of any output.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from hetero.arguments import Auto
 from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.circuit_bonds import BondBound, bond_bound
@@ -20,6 +21,7 @@ from hetero.ops.circuit_files import read_circuit
 from hetero.ops.circuit_form import check_instructions, content, plain
 from hetero.ops.circuit_observables import read_observables
 from hetero.ops.counts import Counts
+from hetero.ops.shots import AUTO_ERROR, shots_for, standard_error
 from hetero.values import ContainerSpec, ObjectSpec, Spec, Specs, TensorSpec, digest_of
 
 if TYPE_CHECKING:
@@ -54,21 +56,23 @@ class CircuitOp(Op):
     shots: int | None
     seed: int | None
     features: CircuitFeatures
+    planned_shots: bool = False
+    """The number of shots is the planner's to choose."""
 
     @classmethod
     def from_circuit(
         cls,
         circuit: QuantumCircuit | str | Any,
         observables: Any = None,
-        shots: int | None = None,
+        shots: int | Auto | None = None,
         name: str | None = None,
         seed: int | None = None,
     ) -> CircuitOp:
         """Understand a circuit, or say why not, before any work.
 
         ``circuit`` is a Qiskit circuit, OpenQASM 2 or 3 text, or the path of such a file. Exactly one of
-        ``observables`` (a Pauli string, Pauli, SparsePauliOp, or a list of them) and ``shots`` is given. The
-        same ``seed`` gives the same counts on the same device and variant.
+        ``observables`` (a Pauli string, Pauli, SparsePauliOp, or a list of them) and ``shots`` is given; shots may be
+        ``ht.auto``. The same ``seed`` gives the same counts on the same device and variant.
 
         Raises:
             ArgumentError: not exactly one of observables and shots; shots not a positive integer.
@@ -88,8 +92,12 @@ class CircuitOp(Op):
         if not features.qubits:
             raise ModelError(f"circuit {who!r} has no qubits")
         if shots is not None:
-            _check_shots(who, shots, seed, features)
-            return cls(who, own, (), False, int(shots), seed, features)
+            planned, number = (
+                isinstance(shots, Auto),
+                shots_for(AUTO_ERROR) if isinstance(shots, Auto) else shots,
+            )
+            _check_shots(who, number, seed, features)
+            return cls(who, own, (), False, int(number), seed, features, planned)
         terms, scalar = read_observables(who, observables, own.num_qubits)
         if features.dynamic:
             raise ModelError(
@@ -107,6 +115,7 @@ class CircuitOp(Op):
             "scalar": self.scalar,
             "shots": self.shots,
             "seed": self.seed,
+            "planned_shots": self.planned_shots,
         }
 
     def to_qpy(self) -> bytes:
@@ -134,7 +143,8 @@ class CircuitOp(Op):
             raise ModelError(f"circuit {name!r}: not a QPY file: {error}") from error
         terms = [SparsePauliOp(labels, coeffs) for labels, coeffs in asked["observables"]]
         observables = None if asked["shots"] is not None else terms[0] if asked["scalar"] else terms
-        return cls.from_circuit(circuit, observables, asked["shots"], name, asked["seed"])
+        found = cls.from_circuit(circuit, observables, asked["shots"], name, asked["seed"])
+        return replace(found, planned_shots=bool(asked.get("planned_shots")))
 
     @classmethod
     def _of(cls, op: CircuitOp, **more: Any) -> Self:
@@ -175,6 +185,10 @@ class CircuitOp(Op):
             self.shots,
             self.seed,
         )
+
+    @property
+    def chance_error(self) -> float:  # type: ignore[override]
+        return standard_error(self.shots) if self.planned_shots and self.shots else 0.0
 
     @cached_property
     def final_measurements(self) -> Mapping[int, int] | None:

@@ -271,7 +271,7 @@ def _estimate(
         joules=whole.joules,
         # The machine is paid for while the request is served, whatever its cores do meanwhile.
         dollars=whole.dollars,
-        error=_error(verdict, chosen.values(), metric),
+        error=max(_error(verdict, chosen.values(), metric), _chance_error(graph)),
         memory_bytes=sum(resident.values()),
         period_s=in_stream_s,
         spread={
@@ -299,6 +299,11 @@ def _error(verdict: PipelineError | None, chosen: Iterable[Option], metric: Metr
     if verdict is not None and not metric.of_nodes:
         return verdict.error
     return max(verdict.error if verdict else 0.0, sum(option.error for option in chosen))
+
+
+def _chance_error(graph: Graph) -> float:
+    """What outputs are off by because they are samples, where the size of the samples was left to the planner."""
+    return max((node.op.chance_error for _, node in graph.walk()), default=0.0)
 
 
 def _overhead_s(graph: Graph, schedule: Schedule) -> float:

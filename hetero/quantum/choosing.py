@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from qiskit import QuantumCircuit
 
+from hetero.arguments import Auto
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_features import human_bytes
+from hetero.ops.shots import AUTO_ERROR, shots_for, standard_error
 from hetero.planning.selection import Selection
 from hetero.quantum.attempts import Attempt, attempts
 from hetero.quantum.ways import Way, inputs_of, machine_for, ways_of
@@ -69,9 +71,10 @@ class Choice:
 
 def choose(
     circuit: QuantumCircuit | str | Any,
-    shots: int | None = None,
+    shots: int | Auto | None = None,
     observables: Any = None,
     *,
+    error: float | None = None,
     sets: int = 1,
     allow: str | Iterable[str] | None = None,
     deny: str | Iterable[str] | None = None,
@@ -79,7 +82,8 @@ def choose(
     """Predict what every method takes, without simulating anything: seconds, memory, and why.
 
     The decision is that of `Sampler` and `Estimator`. ``shots`` are 1,024 where neither they nor observables are given.
-    ``sets`` is the number of parameter sets.
+    ``shots=ht.auto`` are as many as a standard error of ``error`` takes (0.01 where none is given), as ``error=`` by
+    itself. ``sets`` is the number of parameter sets.
 
     Raises:
         ModelError, ArgumentError: as for `hetero.from_qiskit`.
@@ -90,7 +94,9 @@ def choose(
     >>> choose(ghz, shots=100).seconds < 1
     True
     """
-    if shots is None and observables is None:
+    if isinstance(shots, Auto) or (error is not None and shots is None):
+        shots = shots_for(AUTO_ERROR if error is None else error)
+    elif shots is None and observables is None:
         shots = 1024
     op = CircuitOp.from_circuit(circuit, observables, shots)
     machine = machine_for(Selection.of(allow, deny))
@@ -102,8 +108,7 @@ def choose(
         order = attempts([way.forecast for way in found.ways])
         features = part.op.features
         parts.append(PartChoice(features.qubits, features.gates, found.ways, order, found.refused))
-    error = 0.5 / np.sqrt(shots) if shots else 0.0
-    return Choice(op.name, tuple(parts), small.notes, float(error))
+    return Choice(op.name, tuple(parts), small.notes, standard_error(shots) if shots else 0.0)
 
 
 def _row(part: PartChoice, attempt: Attempt, first: bool) -> str:

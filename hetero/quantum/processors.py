@@ -20,6 +20,7 @@ from hetero.cost.circuit_target import OnTarget, objection, on_target
 from hetero.errors import ArgumentError, DeviceError, InfeasibleError
 from hetero.ops.circuit_files import read_circuit
 from hetero.ops.circuit_form import content
+from hetero.ops.shots import standard_error
 from hetero.quantum.journal import Entry, Journal
 from hetero.quantum.paid_job import PaidJob
 from hetero.values import digest_of
@@ -57,7 +58,7 @@ class Quote:
     @property
     def standard_error(self) -> float:
         """Of a relative frequency, from so many shots alone, at most."""
-        return float(0.5 / self.shots**0.5)
+        return standard_error(self.shots)
 
     @property
     def digest(self) -> str:

@@ -10,9 +10,11 @@ import numpy as np
 from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
+from hetero.arguments import Auto, auto
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_gates import names_of
 from hetero.ops.circuit_noise import NoisyCircuitOp
+from hetero.ops.shots import AUTO_ERROR, shots_for
 from hetero.planning.selection import Selection
 from hetero.quantum.jobs import Job
 from hetero.quantum.pubs import rows_of, sampler_pubs, seed_of
@@ -28,7 +30,9 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
     """A drop-in for Qiskit's samplers: any circuit, not only ISA circuits; nothing to choose.
 
     Args:
-        default_shots: where neither ``run`` nor the pub says.
+        default_shots: where neither ``run`` nor the pub says; ``ht.auto`` (as ``run`` may say, too): the fewest of
+            which a relative frequency has a standard error of ``error``.
+        error: what ``ht.auto`` aims at; given by itself it stands for ``default_shots=ht.auto``.
         seed: the same seed gives the same counts as long as the same simulators are chosen.
         noise_model: a ``qiskit_aer.noise.NoiseModel``; its errors happen at the gates as the circuit has them.
         allow, deny: names of devices, engines, vendors or suppliers.
@@ -47,19 +51,26 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
     def __init__(
         self,
         *,
-        default_shots: int = 1024,
+        default_shots: int | Auto | None = None,
+        error: float | None = None,
         seed: np.random.Generator | int | None = None,
         noise_model: Any = None,
         allow: str | Iterable[str] | None = None,
         deny: str | Iterable[str] | None = None,
     ) -> None:
-        self.default_shots = default_shots
+        self.error = AUTO_ERROR if error is None else error
+        if default_shots is None:
+            default_shots = 1024 if error is None else auto
+        self.default_shots = self._shots(default_shots)
         self.seed = seed
         self.noise_model = noise_model
         self._machine = machine_for(Selection.of(allow, deny))
         warm(*self._machine.devices)
 
-    def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> Job[_Work]:
+    def _shots(self, wanted: int | Auto) -> int:
+        return shots_for(self.error) if isinstance(wanted, Auto) else wanted
+
+    def run(self, pubs: Iterable[Any], *, shots: int | Auto | None = None) -> Job[_Work]:
         """Begin to run pubs: circuits, or tuples (circuit, parameter values, shots).
 
         Raises:
@@ -67,7 +78,7 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
             InfeasibleError: too many qubits for every method; says what each would need.
             ArgumentError: shots that are not a positive integer, an angle that is not a finite number.
         """
-        coerced = sampler_pubs(pubs, self.default_shots if shots is None else shots)
+        coerced = sampler_pubs(pubs, self.default_shots if shots is None else self._shots(shots))
         rng = None if self.seed is None else np.random.default_rng(self.seed)
         work = [(pub, rows_of(pub), _op(pub, seed_of(rng), self.noise_model)) for pub in coerced]
         for pub, rows, op in work:

@@ -8,6 +8,7 @@ answer, put together from the parts'.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from hetero.ops.circuit_part import CircuitPartOp
 from hetero.ops.counts import values_of
 from hetero.ops.function import FunctionOp
 from hetero.ops.map import MapOp
+from hetero.ops.shots import AUTO_ERROR, shots_for, standard_error
 from hetero.rewrite.components import SMALL_QUBITS
 from hetero.rewrite.joined import Join
 from hetero.rewrite.shared_states import with_shared_states
@@ -28,33 +30,56 @@ from hetero.rewrite.shared_states import with_shared_states
 __all__ = ["with_small_circuits"]
 
 
-def with_small_circuits(graph: Graph) -> tuple[Graph, tuple[str, ...]]:
-    """The graph with its circuits reduced, those inside maps and branches too; and what was done, in words."""
+def with_small_circuits(graph: Graph, error: float | None = None) -> tuple[Graph, tuple[str, ...]]:
+    """The graph with its circuits reduced, those inside maps and branches too; and what was done, in words.
+
+    Shots that are the planner's to choose become the fewest that keep the ``error`` limit: time grows with shots and
+    error falls, so of all numbers of shots no other one can be the best.
+
+    Raises:
+        InfeasibleError: no number of shots keeps it.
+    """
     if not any(type(node.op) is CircuitOp for _, node in graph.walk()):
         return graph, ()
     notes: list[str] = []
-    return _reduced(graph, "", notes), tuple(notes)
+    return _reduced(graph, "", error, notes), tuple(notes)
 
 
-def _reduced(graph: Graph, prefix: str, notes: list[str]) -> Graph:
+def _reduced(graph: Graph, prefix: str, error: float | None, notes: list[str]) -> Graph:
     shared, told = with_shared_states(graph)
     notes += [prefix + note for note in told]
-    nodes = [new for node in shared.nodes for new in _node(node, prefix, notes)]
+    nodes = [new for node in shared.nodes for new in _node(node, prefix, error, notes)]
     return replace(shared, nodes=tuple(nodes))
 
 
-def _node(node: Node, prefix: str, notes: list[str]) -> Iterator[Node]:
+def _node(node: Node, prefix: str, error: float | None, notes: list[str]) -> Iterator[Node]:
     op, path = node.op, prefix + node.name
     if isinstance(op, MapOp):
-        yield replace(node, op=MapOp(_reduced(op.item, f"{path}/", notes), op.name, op.errors))
+        yield replace(node, op=MapOp(_reduced(op.item, f"{path}/", error, notes), op.name, op.errors))
     elif isinstance(op, BranchOp):
-        then = _reduced(op.then, f"{path}/then/", notes)
-        otherwise = _reduced(op.otherwise, f"{path}/otherwise/", notes)
+        then = _reduced(op.then, f"{path}/then/", error, notes)
+        otherwise = _reduced(op.otherwise, f"{path}/otherwise/", error, notes)
         yield replace(node, op=BranchOp(then, otherwise, len(op.outputs), op.name))
-    elif type(op) is CircuitOp and op.features.qubits > SMALL_QUBITS:
-        yield from _parts(node, op, path, notes)
+    elif type(op) is CircuitOp:
+        op = _with_shots(op, path, error, notes)
+        node = replace(node, op=op)
+        yield from _parts(node, op, path, notes) if op.features.qubits > SMALL_QUBITS else (node,)
     else:
         yield node
+
+
+def _with_shots(op: CircuitOp, path: str, error: float | None, notes: list[str]) -> CircuitOp:
+    """The op with the shots that the error limit asks for, where they are not the user's."""
+    if not op.planned_shots:
+        return op
+    asked = error if error is not None and error < math.inf else None
+    shots = shots_for(AUTO_ERROR if asked is None else asked)
+    others = (f"{n:,} shots have {standard_error(n):.2g}" for n in (max(shots // 4, 1), 4 * shots))
+    notes.append(
+        f"{path}: {shots:,} shots, the fewest with a standard error of {standard_error(shots):.2g} "
+        f"({'where no error limit is given' if asked is None else 'the error limit'}); {', '.join(others)}"
+    )
+    return replace(op, shots=shots)
 
 
 def _parts(node: Node, op: CircuitOp, path: str, notes: list[str]) -> Iterator[Node]:
@@ -67,7 +92,8 @@ def _parts(node: Node, op: CircuitOp, path: str, notes: list[str]) -> Iterator[N
         return
     names = [f"{node.name}.{number}" for number in range(1, len(small.parts) + 1)]
     for name, part in zip(names, small.parts, strict=True):
-        own = CircuitPartOp.of(replace(part.op, name=name), part.columns, op.angles)
+        one = replace(part.op, name=name, planned_shots=op.planned_shots)
+        own = CircuitPartOp.of(one, part.columns, op.angles)
         yield Node(name, own, node.args if own.angles else (), node.location)
     answers = Pack("list", tuple(Ref(name) for name in names))
     parameters: Arg = node.args[0] if node.args else Const(None)

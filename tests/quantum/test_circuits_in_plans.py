@@ -16,9 +16,11 @@ from qiskit.quantum_info import random_pauli_list
 import hetero as ht
 from hetero.cost.store import ProfileStore
 from hetero.device import Variant
+from hetero.errors import ArgumentError, InfeasibleError
 from hetero.graph import Graph
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_part import CircuitPartOp
+from hetero.quantum import Sampler, choose
 from hetero.registry import detect_machine, open_here
 from hetero.rewrite import circuits as rewriting
 from hetero.rewrite.circuits import with_small_circuits
@@ -175,3 +177,53 @@ def test_a_part_takes_its_own_angles_on_every_simulator(engine: str) -> None:
     executable.close()
     assert found == pytest.approx(part.load()(sets)[0], abs=1e-9)
     assert found == pytest.approx(part.alone.load()(sets[:, [3, 0]])[0], abs=1e-9)
+
+
+def coin(qubits: int = 2) -> QuantumCircuit:
+    circuit = QuantumCircuit(qubits)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    return circuit
+
+
+def test_shots_left_to_the_planner_are_the_fewest_within_the_error_limit(tmp_path: Path) -> None:
+    """A plan's error limit says how many shots there are; their standard error is the plan's error, and it is told."""
+    toss = ht.from_qiskit(coin(), shots=ht.auto, name="toss")
+    assert sum(toss().values()) == 2500
+    with ProfileStore(tmp_path / "profiles.sqlite") as store:
+        for limits, shots in ((ht.Limits(error=0.05), 100), (None, 2500)):
+            with ht.plan(toss, limits=limits, store=store, allow=("statevector", "python")) as plan:
+                assert sum(plan().values()) == shots
+                assert plan.estimate.error == pytest.approx(0.5 / shots**0.5)
+                assert f"toss: {shots:,} shots, the fewest" in plan.explain()
+                plan.save(tmp_path / "plan.json")
+            with ht.load_plan(tmp_path / "plan.json", toss) as again:
+                assert sum(again().values()) == shots
+        with pytest.raises(InfeasibleError, match=r"takes 2\.5e"):
+            ht.plan(toss, limits=ht.Limits(error=1e-6), store=store)
+
+
+def test_parts_draw_the_shots_that_the_limit_asks_for() -> None:
+    """Shots are settled before a circuit is split, and its parts have as many."""
+    draw = ht.from_qiskit(halves(), shots=ht.auto, name="draw")
+    small, notes = with_small_circuits(traced(lambda x: draw(x)), 0.05)
+    assert {node.op.shots for node in small.nodes if isinstance(node.op, CircuitOp)} == {100}
+    assert [note.split(",")[0] for note in notes] == ["draw: 100 shots", "draw: simulated as 6"]
+    assert sum(small.run(np.zeros(12)).values()) == 100
+
+
+def test_primitives_draw_for_an_error_too() -> None:
+    """`shots=ht.auto`, or an error by itself, is as many shots as the error takes; a number stays a number."""
+    for sampler, shots, drawn in (
+        (Sampler(error=0.05), None, 100),
+        (Sampler(), ht.auto, 2500),
+        (Sampler(default_shots=ht.auto), None, 2500),
+        (Sampler(error=0.05), 10, 10),
+    ):
+        (found,) = sampler.run([coin()], shots=shots).result()
+        assert found.data.meas.num_shots == drawn
+    assert choose(coin(), shots=ht.auto, error=0.1).standard_error == pytest.approx(0.1)
+    assert choose(coin(), error=0.1).standard_error == pytest.approx(0.1)
+    with pytest.raises(ArgumentError, match="above 0"):
+        Sampler(error=0.0)
