@@ -29,6 +29,7 @@ from hetero.planning.control import Setting
 from hetero.planning.flow import flows, in_flow, period_s
 from hetero.planning.formulate import Formulated, formulate
 from hetero.planning.gate import Gate
+from hetero.planning.solving_time import SolvingTime
 from hetero.planning.whole import Solved, keeping_limits, whole_of
 from hetero.plans import CONTROL, Choice, Considered, Plan, Request, Speeds
 from hetero.rewrite.batch import batch_of
@@ -56,6 +57,7 @@ def settle(
     """
     options = dict(setting.options)
     notes: list[str] = []
+    time = SolvingTime(budget_s)
     while True:
         _require_usable(options, notes)
         setting = replace(setting, options=options)
@@ -66,10 +68,16 @@ def settle(
 
             def solved(problem: Problem, objective: str) -> Solved:
                 asked = replace(request, objective=objective)
-                return _solve(problem, asked, setting.contention, locks, budget_s)  # noqa: B023 - called in this round
+                return _solve(problem, asked, setting.contention, locks, time)  # noqa: B023 - called in this round
 
             problem, schedule, seconds = keeping_limits(
-                posed, request.objective, request.limits, machine, partial(_overhead_s, graph), solved
+                posed,
+                request.objective,
+                request.limits,
+                machine,
+                partial(_overhead_s, graph),
+                solved,
+                lambda: time.over,
             )
         except InfeasibleError as error:
             raise NothingFitsError(partial(_none_keeps, graph, request.limits, error)) from error
@@ -128,7 +136,7 @@ def _posed(formulated: Formulated, graph: Graph, request: Request, setting: Sett
 
 
 def _solve(
-    problem: Problem, request: Request, contention: Contention, locks: Locks, budget_s: float
+    problem: Problem, request: Request, contention: Contention, locks: Locks, time: SolvingTime
 ) -> tuple[Problem, Schedule, float]:
     """The problem that was solved in the end, its schedule, and the schedule's makespan under contention.
 
@@ -138,7 +146,7 @@ def _solve(
     that hold the lock run in the order that the first schedule gave them. The best under the simulation is taken.
     """
     objective = request.objective
-    schedule = solve(problem, objective=objective, budget_seconds=budget_s)  # type: ignore[arg-type]
+    schedule = solve(problem, objective=objective, budget_seconds=time.part())  # type: ignore[arg-type]
     locked = holders(schedule, locks)
     seconds = contended_makespan(problem, schedule, contention, locked)
     best = problem, schedule, seconds
@@ -149,8 +157,10 @@ def _solve(
         *((problem, turned) for turned in taking_turns(problem, schedule, locks)),
         (chain := chained(problem, schedule, locked), chain),
     ):
+        if time.over:
+            break
         try:
-            careful = solve(harder, objective="latency", budget_seconds=budget_s)
+            careful = solve(harder, objective="latency", budget_seconds=time.part())
         except InfeasibleError:  # only where more is slowed down than really happens
             continue
         if posed is problem:

@@ -84,8 +84,11 @@ def keeping_limits(
     machine: Machine,
     overhead_s: Callable[[Schedule], float],
     solve: Solve,
+    is_late: Callable[[], bool],
 ) -> Solved:
     """The best that was found within the limits on the whole; where there is none, what breaks them least.
+
+    Once it ``is_late``, nothing but the first is solved, and the best so far is taken.
 
     For latency it is the best that there is, up to contention and the solver's gap. For other objectives a few
     latencies between the shortest and that of the best without limits are tried. Energy and cost are of the whole.
@@ -97,21 +100,26 @@ def keeping_limits(
     def whole(found: Solved) -> Whole:
         return whole_of(found[0], found[1], found[2] + overhead_s(found[1]), machine)
 
+    def more(part: Problem, objective: str) -> Solved:
+        if is_late():
+            raise InfeasibleError("no time is left to look for more")
+        return solve(part, objective)
+
     first = solve(problem, objective)
     sets = list(_sets([machine.processor(p.name) for p in problem.processors]))
     if whole(first).keeps(limits):
-        least = _least(problem, objective, limits, sets, whole, solve, first)
+        least = _least(problem, objective, limits, sets, whole, more, first)
         return first if least is first else _of(problem, least, first[1].lower_bound)
     tried = [first]
     bound = float("inf")
     for places in sets:
         part = _only(problem, {p.name for p in places})
-        within, least_s = _shortest(part, limits, places, whole, solve)
+        within, least_s = _shortest(part, limits, places, whole, more)
         tried += within
         bound = min(bound, least_s)
         if within and objective != "latency" and whole(within[-1]).keeps(limits):
             tried += _between(
-                part, objective, limits, places, whole(within[-1]).seconds, whole(first).seconds, solve
+                part, objective, limits, places, whole(within[-1]).seconds, whole(first).seconds, more
             )
     kept = [found for found in tried if found[1].objective == objective and whole(found).keeps(limits)]
     if not kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from hetero.errors import ProblemError
@@ -36,11 +37,20 @@ class Budget:
             return self.steps * SECONDS_PER_STEP
         return max(0.0, self.seconds - (now() - self.began))
 
+    @property
+    def until(self) -> float:
+        """The moment of `clock.now()` at which the seconds are over; never, where steps are counted or none were given.
+
+        Without seconds, all that takes no search is wanted.
+        """
+        return math.inf if self.steps is not None or self.seconds == 0 else self.began + self.seconds
+
     def part(self, share: float) -> Budget:
         """A budget of its own, of a part of what is left."""
         if self.steps is not None:
             return Budget(self.seconds, round(self.steps * share), self.seed)
-        return Budget(self.left * share, None, self.seed)
+        # Of time that is over nothing is left, which is not the same as none having been asked for; see `until`.
+        return Budget(max(self.left * share, min(self.seconds, 1e-9)), None, self.seed)
 
     def effort(self, share: float = 1.0) -> Effort:
         """A part of what is left, for a solver."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hetero.schedule.clock import now
 from hetero.schedule.draft import Draft
 
 __all__ = ["Effort", "Outcome"]
@@ -11,12 +12,21 @@ __all__ = ["Effort", "Outcome"]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long a solver may work: wall-clock seconds, or deterministic steps that a rerun repeats."""
+    """How long a solver may work: wall-clock seconds, or deterministic steps that a rerun repeats.
+
+    The seconds count from the moment it is made, so that writing a model down is part of them.
+    """
 
     seconds: float
     deterministic: float | None = None
     seed: int = 0
     presolve: bool = True
+    began: float = field(default_factory=now)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the clock that are not over yet."""
+        return max(0.0, self.seconds - (now() - self.began))
 
     @property
     def workers(self) -> int:

@@ -13,9 +13,14 @@ import numpy as np
 from hetero.errors import InfeasibleError
 from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import critical_path, load
+from hetero.schedule.budget import Budget
 from hetero.schedule.problem import Limits, Problem
 
 __all__ = ["NothingFitsError", "explain", "missing_bytes"]
+
+
+PACKING_S = 2.0
+"""Of what is left, the most for proving how many bytes are missing."""
 
 
 class NothingFitsError(InfeasibleError):
@@ -32,17 +37,22 @@ class NothingFitsError(InfeasibleError):
         return InfeasibleError, (str(self),)
 
 
-def explain(problem: Problem, arrays: Arrays, limits: Limits, *, proven: bool = True) -> str:
-    """One line. The simplest reason that alone explains it, else which limits clash."""
-    for reason in _reasons(problem, arrays, limits):
+def explain(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget, *, proven: bool = True) -> str:
+    """One line. The simplest reason that alone explains it, else which limits clash.
+
+    What is left of the budget is spent on finding out how much is missing.
+    """
+    for reason in _reasons(problem, arrays, limits, budget):
         return f"nothing fits: {reason}"
+    if fastest := _fastest(problem, arrays, limits, budget):
+        return fastest
     stated = ", ".join(_stated(problem, limits)) or "the links"
     if proven:
         return f"nothing fits: {stated} cannot all be kept at once"
     return f"no schedule was found within the budget; {stated} may be too tight (not proven)"
 
 
-def _reasons(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
+def _reasons(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> Iterator[str]:
     for name in ("joules", "dollars", "error"):
         limit = getattr(limits, name)
         if limit is not None:
@@ -55,8 +65,7 @@ def _reasons(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
             over = least - limits.seconds
             yield f"no schedule is shorter than {least:g} s, {over:g} s over the limit of {limits.seconds:g}"
     yield from _missing_links(problem, arrays)
-    yield from _memory(problem, arrays, limits)
-    yield from _fastest(problem, arrays, limits)
+    yield from _memory(problem, arrays, limits, budget)
 
 
 def _missing_links(problem: Problem, arrays: Arrays) -> Iterator[str]:
@@ -70,14 +79,14 @@ def _missing_links(problem: Problem, arrays: Arrays) -> Iterator[str]:
             yield f"no link joins any processor of task {names[0]!r} to any of task {names[1]!r}"
 
 
-def _memory(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
+def _memory(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> Iterator[str]:
     if limits.memory_bytes is None and not np.isfinite(arrays.memory_capacity).any():
         return
     over = missing_bytes(arrays, limits)
     if over <= 0:
         from hetero.schedule.exact import least_overflow
 
-        over = least_overflow(arrays, limits) or 0.0
+        over = least_overflow(arrays, limits, min(PACKING_S, budget.left)) or 0.0
     if over > 0:
         places = ", ".join(
             f"{p.name!r} {p.memory_bytes:g}" for p in problem.processors if p.memory_bytes is not None
@@ -101,23 +110,28 @@ def missing_bytes(arrays: Arrays, limits: Limits) -> float:
     return needed - held if needed > held * (1 + 1e-9) else 0.0
 
 
-def _fastest(problem: Problem, arrays: Arrays, limits: Limits) -> Iterator[str]:
+def _fastest(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> str | None:
     """With several limits at once, what the limit on seconds would have to be."""
     if limits.seconds is None:
-        return
-    from hetero.schedule.budget import Budget
+        return None
     from hetero.schedule.latency import shortest
 
     try:
-        draft, bound = shortest(problem, arrays, replace(limits, seconds=None), Budget(1.0, None, 0))
+        draft, bound = shortest(problem, arrays, replace(limits, seconds=None), budget.part(1.0))
     except InfeasibleError:
-        return
+        return None
+    over = draft.makespan_s - limits.seconds
+    if over <= 0:
+        return None
     best = f"{draft.makespan_s:g} s"
     if bound < draft.makespan_s * (1 - 1e-9):
         best += f" (proven: not under {bound:g} s)"
-    over = draft.makespan_s - limits.seconds
-    if over > 0:
-        yield f"the shortest schedule takes {best}, {over:g} s over the limit of {limits.seconds:g}"
+    if bound > limits.seconds:
+        return f"nothing fits: the shortest schedule takes {best}, {over:g} s over the limit of {limits.seconds:g}"
+    return (
+        f"no schedule was found within the budget: the shortest that was takes {best}, {over:g} s over the limit "
+        f"of {limits.seconds:g}"
+    )
 
 
 def _stated(problem: Problem, limits: Limits) -> Iterator[str]:

@@ -8,18 +8,25 @@ of fewer, so that it can never end worse.
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import replace
 from functools import cached_property, partial
 
 from hetero.schedule.arrays import Arrays
-from hetero.schedule.bounds import Ends, quick_bound
+from hetero.schedule.bounds import Ends, load, quick_bound
 from hetero.schedule.budget import Budget
 from hetero.schedule.clock import now
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Effort, Outcome
 from hetero.schedule.infeasible import NothingFitsError, explain, missing_bytes
 from hetero.schedule.load_bounds import load_bound
+from hetero.schedule.loading import (
+    LINEAR_PROGRAMS,
+    SMALL_KERNEL,
+    TABU_KERNEL,
+    loading_s,
+    model_size,
+    time_for_model,
+)
 from hetero.schedule.pooling import pooled
 from hetero.schedule.problem import Limits, Problem
 from hetero.schedule.repair import packed_by_solver, starting_draft
@@ -36,20 +43,17 @@ TURNS = ((0.05, 0.15), (0.5, 1.0))
 """Shares of the time that is left for local search, then CP-SAT: a short turn each, which is enough for
 most problems, then a long one."""
 
-KERNEL = "hetero.schedule.tabu_kernel"
-LOADING_S = 0.4
-"""What loading Numba and the compiled search takes at a process's first use."""
-
-SOLVER = "ortools"
-SOLVER_LOADING_S = 0.2
-OVERRUN_S = 0.15
-"""Of the 0.2 s that a budget may be overrun: CP-SAT often proves in this time what would else stay open."""
-
 TRADEOFF_UP_TO_SIZE = 20_000
 """Options and edges up to which the linear program of chains and load together takes well under a second."""
 
+TRADEOFF_SIZE_PER_SECOND = 20_000
+"""Of it, somewhat less than is solved in a second: like the next, it does not look at the clock."""
+
 FITTED_OPTIONS_PER_SECOND = 15_000
 """For the load bound with fitted weights, half of what it does: its linear programs do not look at the clock."""
+
+ENDS_UP_TO = 10_000
+"""Options up to which heads and tails take some tens of milliseconds."""
 
 SMALL_NODES = 40_000
 NODES_PER_SECOND = 500_000
@@ -59,8 +63,8 @@ NODES_PER_STEP = 500
 EXACT_UP_TO_SIZE = 6000
 """Beyond so many transfer constraints CP-SAT is still presolving when the budget ends."""
 
-BUILT_SIZE_PER_SECOND = 7000
-"""Transfer constraints and options that are written down for CP-SAT in a second, somewhat less than it does."""
+FORCED_SIZE = 3000
+"""Up to which a model is built whatever time is left where nothing valid is known yet."""
 
 PACKING_SHARE = 0.3
 """Of the time, for a first schedule where list scheduling and repair find none."""
@@ -88,13 +92,22 @@ class _Solve:
 
     def __init__(self, problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> None:
         self._problem, self._arrays, self._limits, self._budget = problem, arrays, limits, budget
-        self._ends = Ends.of(arrays)
-        self._bound = quick_bound(arrays, self._ends)
+        self._bound = quick_bound(arrays, self._ends) if self._time_for_ends else load(arrays)
         if math.isinf(self._bound) or missing_bytes(arrays, limits) > 0:
-            raise NothingFitsError(partial(explain, problem, arrays, limits))
-        self._best: Draft | None = starting_draft(arrays, limits, quick=budget.left == 0)
+            raise NothingFitsError(partial(explain, problem, arrays, limits, budget))
+        self._best: Draft | None = starting_draft(arrays, limits, quick=budget.left == 0, until=budget.until)
         self._impossible = False
-        self._raise_bound(load_bound(arrays, self._ends, fit=False))
+        if self._time_for_ends:
+            self._raise_bound(load_bound(arrays, self._ends, fit=False))
+
+    @property
+    def _time_for_ends(self) -> bool:
+        """Without any budget, bounds that take longer than the list schedule of a large problem are left out."""
+        return self._budget.left > 0 or self._arrays.options <= ENDS_UP_TO
+
+    @cached_property
+    def _ends(self) -> Ends:
+        return Ends.of(self._arrays)
 
     def run(self) -> tuple[Draft, float]:
         if self._best is None and self._arrays.tasks >= SEARCH_FROM_TASKS:
@@ -106,7 +119,9 @@ class _Solve:
         best, limit = self._best, self._limits.seconds
         if best is None or (limit is not None and best.makespan_s > limit * (1 + 1e-9)):
             raise NothingFitsError(
-                partial(explain, self._problem, self._arrays, self._limits, proven=self._impossible)
+                partial(
+                    explain, self._problem, self._arrays, self._limits, self._budget, proven=self._impossible
+                )
             )
         return best, min(self._bound, best.makespan_s)
 
@@ -114,26 +129,24 @@ class _Solve:
         if self._done or (self._budget.left == 0 and self._valid):
             return
         self._bound_tradeoff()
-        if not self._done:
+        if not self._done and (not self._valid or self._budget.left > loading_s(SMALL_KERNEL)):
             self._small(int(self._budget.left * NODES_PER_SECOND))
         turns: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
         if self._arrays.tasks >= SEARCH_FROM_TASKS:
-            if self._arrays.options <= self._budget.left * FITTED_OPTIONS_PER_SECOND:
+            fitting_s = self._budget.left - loading_s(LINEAR_PROGRAMS)
+            if self._arrays.options <= fitting_s * FITTED_OPTIONS_PER_SECOND:
                 self._raise_bound(load_bound(self._arrays, self._ends))
-            turns = TURNS if _model_size(self._arrays) <= EXACT_UP_TO_SIZE else ((1.0, 0.0),)
+            turns = TURNS if model_size(self._arrays) <= EXACT_UP_TO_SIZE else ((1.0, 0.0),)
         for search_share, exact_share in turns:
             if search_share > 0 and not self._done:
                 self._search(now() + search_share * self._budget.left)
-            if not self._done and (not self._valid or (exact_share > 0 and self._time_for_exact)):
+            wanted = exact_share > 0 and self._time_for_exact
+            if not self._done and (wanted or (not self._valid and model_size(self._arrays) <= FORCED_SIZE)):
                 self._exact(self._budget.effort(exact_share))
 
     @property
     def _time_for_exact(self) -> bool:
-        """Whether there is time to load OR-Tools and build the model, neither of which looks at the clock."""
-        if self._arrays.tasks < SEARCH_FROM_TASKS:
-            return True
-        loading_s = 0.0 if SOLVER in sys.modules else SOLVER_LOADING_S
-        return self._budget.left + OVERRUN_S > loading_s + _model_size(self._arrays) / BUILT_SIZE_PER_SECOND
+        return time_for_model(model_size(self._arrays), self._budget.left)
 
     def _in_steps(self, steps: int) -> None:
         size = FIRST_ROUND_STEPS
@@ -164,7 +177,11 @@ class _Solve:
         self._impossible = outcome.infeasible
 
     def _bound_tradeoff(self) -> None:
-        if self._arrays.options + self._arrays.edges <= TRADEOFF_UP_TO_SIZE:
+        size = self._arrays.options + self._arrays.edges
+        if size <= TRADEOFF_UP_TO_SIZE and (
+            self._budget.steps is not None
+            or self._budget.left > loading_s(LINEAR_PROGRAMS) + size / TRADEOFF_SIZE_PER_SECOND
+        ):
             prices = self._prices
             self._raise_bound(0.0 if prices is None else prices.bound_s(self._arrays))
 
@@ -213,7 +230,7 @@ class _Solve:
             self._best = draft
 
     def _search(self, deadline: float) -> None:
-        if self._best is None or (KERNEL not in sys.modules and self._budget.left < LOADING_S):
+        if self._best is None or self._budget.left < loading_s(TABU_KERNEL):
             return
         from hetero.schedule.search import Search
 
@@ -271,10 +288,6 @@ class _Solve:
             if ticks.exact:
                 bound = ticks.value(ticks.at_least(bound))
         self._bound = max(self._bound, bound)
-
-
-def _model_size(arrays: Arrays) -> int:
-    return int((arrays.nbytes > 0).sum()) * arrays.processors + arrays.options
 
 
 def worst_case(arrays: Arrays) -> float:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from hetero.schedule.arrays import Arrays, Floats
 from hetero.schedule.builder import Builder
+from hetero.schedule.clock import now
 from hetero.schedule.draft import Draft
 from hetero.schedule.problem import Limits
 from hetero.schedule.ranks import downward_rank, optimistic_cost, upward_rank
@@ -186,11 +187,14 @@ PORTFOLIO: tuple[Callable[[Arrays, Limits], Draft | None], ...] = (
 )
 
 
-def portfolio(arrays: Arrays, limits: Limits) -> list[Draft]:
-    """What each list scheduler makes of the problem, best first, dead ends left out; of a very large one, the first."""
+def portfolio(arrays: Arrays, limits: Limits, until: float = math.inf) -> list[Draft]:
+    """What each list scheduler makes of the problem, best first, dead ends left out; of a very large one, the first.
+
+    From `until` on, in the time of `hetero.schedule.clock`, none is begun if there is a draft already.
+    """
     drafts: list[Draft] = []
     for scheduler in PORTFOLIO:
-        if drafts and arrays.options > ALL_UP_TO:
+        if drafts and (arrays.options > ALL_UP_TO or (math.isfinite(until) and now() > until)):
             break
         draft = scheduler(arrays, limits)
         drafts += [] if draft is None else [draft]

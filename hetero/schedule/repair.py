@@ -14,6 +14,7 @@ Tasks that share one resident copy on a processor move together, because moving 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -32,9 +33,14 @@ from hetero.schedule.tradeoff import limited_sums
 __all__ = ["memory_binds", "packed_by_solver", "repaired", "starting_draft"]
 
 
-def starting_draft(arrays: Arrays, limits: Limits, *, quick: bool = False) -> Draft | None:
-    """The best list schedule, with repair where memory binds; `quick` repairs only where nothing else fits."""
-    drafts = portfolio(arrays, limits)
+def starting_draft(
+    arrays: Arrays, limits: Limits, *, quick: bool = False, until: float = math.inf
+) -> Draft | None:
+    """The best list schedule, with repair where memory binds; `quick` repairs only where nothing else fits.
+
+    List schedulers are tried until `until`, which see `portfolio`.
+    """
+    drafts = portfolio(arrays, limits, until)
     if memory_binds(arrays) and not (quick and drafts):
         drafts += repaired(arrays, limits)
     return min(drafts, key=lambda draft: draft.makespan_s, default=None)

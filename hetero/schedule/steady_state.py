@@ -19,6 +19,7 @@ from hetero.schedule.draft import Draft
 from hetero.schedule.infeasible import NothingFitsError, explain
 from hetero.schedule.latency import worst_case
 from hetero.schedule.list_scheduling import fixed_options, portfolio
+from hetero.schedule.loading import model_size, time_for_model
 from hetero.schedule.measures import chosen_options, period_s
 from hetero.schedule.problem import Limits, Problem
 
@@ -32,13 +33,13 @@ def shortest_period(
     bound = load_bound(arrays)
     drafts = [
         draft
-        for draft in portfolio(arrays, limits)
+        for draft in portfolio(arrays, limits, budget.until)
         if limits.seconds is None or draft.makespan_s <= limits.seconds
     ]
     incumbent = min(drafts, key=lambda draft: _period(problem, arrays, draft), default=None)
     if incumbent is not None:
         period = _period(problem, arrays, incumbent)
-        if period <= bound * (1 + 1e-12) or budget.left == 0:
+        if period <= bound * (1 + 1e-12) or not _time_for_exact(arrays, limits, budget):
             return incumbent, period, min(bound, period)
     return _exact(problem, arrays, limits, incumbent, bound, budget)
 
@@ -51,6 +52,13 @@ def load_bound(arrays: Arrays) -> float:
     shared = np.minimum.reduceat(work, arrays.first[:-1]).sum() / arrays.capacity.sum()
     alone = np.minimum.reduceat(work / arrays.capacity[arrays.processor], arrays.first[:-1]).max()
     return float(max(shared, alone)) * SAFETY
+
+
+def _time_for_exact(arrays: Arrays, limits: Limits, budget: Budget) -> bool:
+    if budget.steps is not None:
+        return budget.steps > 0
+    size = model_size(arrays, timed=limits.seconds is not None, links=True)
+    return budget.left > 0 and time_for_model(size, budget.left)
 
 
 def _exact(
@@ -70,7 +78,7 @@ def _exact(
     )
     drafts = [draft for draft in (incumbent, outcome.draft) if draft is not None]
     if not drafts:
-        raise NothingFitsError(partial(explain, problem, arrays, limits, proven=outcome.infeasible))
+        raise NothingFitsError(partial(explain, problem, arrays, limits, budget, proven=outcome.infeasible))
     best = min(drafts, key=lambda draft: _period(problem, arrays, draft))
     period = _period(problem, arrays, best)
     if best is not incumbent and limits.seconds is None:

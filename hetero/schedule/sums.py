@@ -9,8 +9,17 @@ from hetero.schedule.arrays import Arrays, Floats
 from hetero.schedule.bounds import SAFETY
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
+from hetero.schedule.effort import Outcome
 from hetero.schedule.latency import shortest, worst_case
 from hetero.schedule.list_scheduling import fixed_options
+from hetero.schedule.loading import (
+    CP_SAT,
+    LINEAR_PROGRAMS,
+    SMALL_KERNEL,
+    loading_s,
+    model_size,
+    time_for_model,
+)
 from hetero.schedule.problem import Limits, Problem
 
 __all__ = ["smallest_sum"]
@@ -36,7 +45,8 @@ def smallest_sum(
 def _for_the_order(arrays: Arrays, budget: Budget) -> Budget:
     if arrays.tasks > FEW_TASKS or budget.steps is not None:
         return budget
-    return Budget(min(budget.seconds, FEW_TASKS_S), None, budget.seed)
+    loading = loading_s(LINEAR_PROGRAMS, SMALL_KERNEL, CP_SAT)
+    return Budget(min(budget.seconds, FEW_TASKS_S + loading), None, budget.seed)
 
 
 def _valid(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> Draft:
@@ -73,12 +83,8 @@ def _in(arrays: Arrays, part: Arrays, draft: Draft) -> Draft:
 def _coupled(
     problem: Problem, arrays: Arrays, limits: Limits, quantity: Floats, bound: float, budget: Budget
 ) -> tuple[Draft, float]:
-    from hetero.schedule.exact import minimise_sum
-
     valid = _valid(problem, arrays, limits, budget)
-    outcome = minimise_sum(
-        arrays, limits, quantity, incumbent=valid, horizon_s=worst_case(arrays), effort=budget.effort(0.7)
-    )
+    outcome = _exact(arrays, limits, quantity, valid, budget)
     draft = outcome.draft or valid
     if quantity[valid.option].sum() < quantity[draft.option].sum():
         draft = valid
@@ -89,3 +95,15 @@ def _coupled(
     if shorter.makespan_s < draft.makespan_s:
         draft = _in(arrays, chosen, shorter)
     return draft, max(bound, outcome.bound)
+
+
+def _exact(arrays: Arrays, limits: Limits, quantity: Floats, valid: Draft, budget: Budget) -> Outcome:
+    """CP-SAT's choice, where the budget has time for its model."""
+    size = model_size(arrays, timed=limits.seconds is not None)
+    if budget.steps is None and not time_for_model(size, budget.left):
+        return Outcome(None, 0.0)
+    from hetero.schedule.exact import minimise_sum
+
+    return minimise_sum(
+        arrays, limits, quantity, incumbent=valid, horizon_s=worst_case(arrays), effort=budget.effort(0.7)
+    )

@@ -34,7 +34,8 @@ def usable_options(problem: Problem, objective: Objective, limits: Limits) -> li
 
 
 def _possible(task: Task, processors: dict[str, Processor], limits: Limits) -> list[int]:
-    reasons = [_obstacle(option, processors[option.processor], limits) for option in task.options]
+    stated = [(name, limit) for name in QUANTITIES if (limit := getattr(limits, name)) is not None]
+    reasons = [_obstacle(option, processors[option.processor], stated) for option in task.options]
     possible = [index for index, reason in enumerate(reasons) if reason is None]
     if not possible:
         shown = "; ".join(f"option {index} {reason}" for index, reason in enumerate(reasons[:4]))
@@ -43,7 +44,7 @@ def _possible(task: Task, processors: dict[str, Processor], limits: Limits) -> l
     return possible
 
 
-def _obstacle(option: Option, processor: Processor, limits: Limits) -> str | None:
+def _obstacle(option: Option, processor: Processor, stated: list[tuple[str, float]]) -> str | None:
     """Why an option cannot run even with the machine to itself."""
     if option.cores > processor.cores and option.seconds > 0:
         return f"needs {option.cores} cores of {processor.name!r}, which has {processor.cores}"
@@ -53,9 +54,9 @@ def _obstacle(option: Option, processor: Processor, limits: Limits) -> str | Non
             f"needs {option.memory_bytes:g} bytes on {processor.name!r}, which has "
             f"{processor.memory_bytes:g}: {over:g} too many"
         )
-    for name in QUANTITIES:
-        limit, value = getattr(limits, name), getattr(option, name)
-        if limit is not None and value > limit:
+    for name, limit in stated:
+        value = getattr(option, name)
+        if value > limit:
             return f"takes {value:g} {name}, {value - limit:g} over the limit of {limit:g}"
     return None
 
@@ -65,6 +66,8 @@ def _undominated(task: Task, possible: list[int], compared: list[str]) -> list[i
 
     Only the same processor: what another processor saves here may be lost again on transfers.
     """
+    if len({task.options[index].processor for index in possible}) == len(possible):
+        return possible
     kept: list[int] = []
     for index in sorted(possible, key=lambda i: [getattr(task.options[i], name) for name in compared]):
         option = task.options[index]

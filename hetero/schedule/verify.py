@@ -135,12 +135,15 @@ def _limits(schedule: Schedule, chosen: list[Option], limits: Limits) -> Iterato
 
 def _values(problem: Problem, schedule: Schedule, chosen: list[Option]) -> Iterator[str]:
     makespan = max((placement.end_s for placement in schedule.tasks), default=0.0)
-    expected = {
-        "latency": makespan,
-        "throughput": period_s(problem, chosen),
-        "energy": total(chosen, "joules"),
-        "cost": total(chosen, "dollars"),
-    }[schedule.objective]
+    match schedule.objective:
+        case "latency":
+            expected = makespan
+        case "throughput":
+            expected = period_s(problem, chosen)
+        case "energy":
+            expected = total(chosen, "joules")
+        case "cost":
+            expected = total(chosen, "dollars")
     for name, found, right in (
         ("makespan_s", schedule.makespan_s, makespan),
         ("objective_value", schedule.objective_value, expected),

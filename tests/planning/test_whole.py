@@ -19,7 +19,7 @@ from hetero.planning.selection import Selection
 from hetero.planning.settle import settle
 from hetero.planning.whole import Solved, keeping_limits, whole_of
 from hetero.plans import Plan, Request
-from hetero.schedule import Edge, Option, Problem, Task, solve
+from hetero.schedule import Edge, Option, Problem, Schedule, Task, solve
 from hetero.schedule import Limits as ProblemLimits
 from hetero.schedule import Link as ProblemLink
 from hetero.schedule import Processor as ProblemProcessor
@@ -140,7 +140,7 @@ def test_the_shortest_plan_within_a_limit_on_energy_is_brute_force_s(data: st.Da
     )
     limited = replace(problem, limits=ProblemLimits(joules=joules))
     try:
-        found = keeping_limits(limited, "latency", limits, machine, lambda _: 0.0, plain)
+        found = keeping_limits(limited, "latency", limits, machine, lambda _: 0.0, plain, lambda: False)
     except InfeasibleError:
         assert best is None
         return
@@ -175,3 +175,20 @@ def test_a_link_is_all_that_is_needed_of_a_machine_that_is_made_up() -> None:
     request = Request("latency", Limits(joules=30.0), Selection())
     plan = settle(CHAIN, where, request, setting(CHAIN, options), None, 1.0)
     assert {device for device, _ in plan.placement.values()} == {"cpu/a"}
+
+
+def test_all_solves_of_a_plan_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many solves the limits ask for, together they are given no more seconds than one plan has."""
+    parts: list[float] = []
+
+    def slow(problem: Problem, *, objective: str, budget_seconds: float) -> Schedule:
+        parts.append(budget_seconds)
+        clock[0] += budget_seconds  # each takes all that it is given
+        return solve(problem, objective=objective, budget_seconds=0.2)  # type: ignore[arg-type]
+
+    clock = [0.0]
+    monkeypatch.setattr("hetero.planning.solving_time.now", lambda: clock[0])
+    monkeypatch.setattr("hetero.planning.settle.solve", slow)
+    settled(Limits(joules=66.0))
+    assert len(parts) > 1
+    assert sum(parts) <= 1.0

@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 from hetero.errors import ProblemError
-from hetero.schedule import Edge, Link, Option, Placement, Problem, Processor, Task, solve, verify, violations
+from hetero.schedule import (
+    Edge,
+    Limits,
+    Link,
+    Option,
+    Placement,
+    Problem,
+    Processor,
+    Task,
+    solve,
+    verify,
+    violations,
+)
 from hetero.schedule.command import run_file
 
 PAIR = Problem(
@@ -224,3 +236,46 @@ def test_no_model_is_built_that_the_budget_has_no_time_for(monkeypatch: pytest.M
     assert not called
     solve(problem, budget_seconds=0.0, steps=60)
     assert called
+
+
+def test_a_budget_shorter_than_loading_a_solver_loads_none() -> None:
+    """Of 20 tasks the list schedule comes at once, where the import alone would take several times the budget."""
+    program = (
+        "import sys; from hetero.schedule.warm import random_problem; from hetero.schedule import solve;"
+        "s = solve(random_problem(20), budget_seconds=0.05);"
+        "assert not s.proven_optimal;"
+        "heavy = {'ortools', 'scipy', 'numba'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("objective", "limits"),
+    [
+        ("energy", Limits(seconds=1000.0)),
+        ("throughput", Limits(joules=400.0)),
+        ("throughput", Limits(seconds=1000.0)),
+    ],
+)
+def test_under_limits_no_model_is_built_either(
+    monkeypatch: pytest.MonkeyPatch, objective: str, limits: Limits
+) -> None:
+    """Energy and throughput under limits keep a short budget as latency does."""
+
+    def refused(*_: object, **__: object) -> None:
+        pytest.fail("a model is written down that the budget has no time for")
+
+    for name in ("minimise_makespan", "minimise_sum", "minimise_period"):
+        monkeypatch.setattr(f"hetero.schedule.exact.{name}", refused)
+    names = [f"p{number}" for number in range(8)]
+    tasks = tuple(
+        Task(
+            f"t{t}", tuple(Option(n, 1.0 + (7 * t + 3 * p) % 5, joules=1.0 + p) for p, n in enumerate(names))
+        )
+        for t in range(250)
+    )
+    edges = tuple(Edge(f"t{t - step}", f"t{t}", 1.0) for t in range(9, 250) for step in (3, 5, 9))
+    links = tuple(Link(a, b, 0.1, 1.0) for a in names for b in names if a != b)
+    problem = Problem(tuple(map(Processor, names)), tasks, edges, links)
+    schedule = solve(problem, objective=objective, limits=limits, budget_seconds=0.1)  # type: ignore[arg-type]
+    assert violations(problem, schedule, limits) == ()

@@ -47,7 +47,7 @@ def run(model: Model, effort: Effort, method: str, *, unit: Ticks) -> Outcome:
     solver.parameters.auto_detect_greater_than_at_least_one_of = False
     solver.parameters.presolve_inclusion_work_limit = 0
     solver.parameters.random_seed = effort.seed
-    solver.parameters.max_time_in_seconds = max(LEAST_SECONDS, effort.seconds)
+    solver.parameters.max_time_in_seconds = max(LEAST_SECONDS, effort.left)
     if effort.deterministic is not None:
         # Only a guard: propagation over very long horizons can go on without the deterministic clock moving.
         solver.parameters.max_time_in_seconds = 60.0 + 60.0 * effort.deterministic
