@@ -5,7 +5,7 @@ command is asked for goes to standard output, everything else to standard error.
 
 ====  ==============================================================================================
 0     done
-1     something failed while it ran: a node, a device, a deadline, or some inputs of ``run --results``
+1     something failed while it ran: your code, a device, a deadline, or some inputs of ``run --results``
 2     it could not begin: bad input, or nothing fits what was asked for
 130   interrupted
 ====  ==============================================================================================
@@ -29,7 +29,7 @@ from hetero.errors import (
     OverloadError,
     UnavailableError,
 )
-from hetero.user_code import line_of
+from hetero.user_code import raised_in
 
 __all__ = ["app", "main"]
 
@@ -98,8 +98,12 @@ def _one_line(error: Exception) -> str | None:
     """What to tell the user of an error that is theirs to mend; None for a defect of hetero."""
     if isinstance(error, HeteroError):
         said = " ".join(str(error).split())
-        line = line_of(error.__cause__.__traceback__) if error.__cause__ is not None else ""
-        return said if not line or line in said else f"{said} ({line})"
+        line = raised_in(error.__cause__.__traceback__) if error.__cause__ is not None else ""
+        return said if not line or line in said else f"{said}, raised in {line}"
+    if line := raised_in(error.__traceback__):  # a pipeline's body, or another function of the user's file
+        return f"{line}: {type(error).__name__}: {error}; --debug shows the traceback"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     # A usage error. Its class has moved between versions of typer, its method has not.
     usage = getattr(error, "format_message", None)
     return None if usage is None else f"{usage()} See `hetero --help`."
@@ -108,6 +112,8 @@ def _one_line(error: Exception) -> str | None:
 def _status(error: Exception) -> int:
     if isinstance(error, UnavailableError):  # known before anything has run on it
         return BAD_INPUT
+    if not isinstance(error, HeteroError):
+        return FAILED if raised_in(error.__traceback__) else BAD_INPUT
     ran = NodeError | DeviceError | DeadlineError | OverloadError | ClosedError
     return FAILED if isinstance(error, ran) else BAD_INPUT
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType, TracebackType
 
-__all__ = ["is_library", "line_of", "location"]
+__all__ = ["is_library", "line_of", "location", "raised_in"]
 
 _OURS = str(Path(__file__).absolute().parent) + os.sep
 _PIPELINES = _OURS + "graphs" + os.sep
@@ -42,11 +42,25 @@ def location() -> str:
 
 def line_of(traceback: TracebackType | None) -> str:
     """As ``location``, of the user's line that an error came from."""
+    return _users_line(_from_within(traceback))
+
+
+def raised_in(traceback: TracebackType | None) -> str:
+    """As ``line_of``, where the user's code raised, itself or through a library that it called; "" where hetero did."""
+    for filename, line in _from_within(traceback):
+        if is_ours(filename):
+            return ""
+        if not is_library(filename):
+            return f"{Path(filename).name}:{line}"
+    return ""
+
+
+def _from_within(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
     lines = []
     while traceback is not None:
         lines.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
         traceback = traceback.tb_next
-    return _users_line(reversed(lines))
+    return reversed(lines)
 
 
 def _outward(frame: FrameType | None) -> Iterator[tuple[str, int]]:

@@ -94,6 +94,8 @@ def test_devices_lists_every_known_device(capsys: pytest.CaptureFixture[str]) ->
         (["frobnicate"], "No such command 'frobnicate'"),
         (["plan"], "Missing argument 'NAME'"),
         (["plan", "ocrr"], "did you mean 'ocr'?"),
+        (["plan", "mine:x"], "FILE.py:PIPELINE of your own"),
+        (["run", "mine"], "FILE.py:PIPELINE of your own"),
         (["plan", "nowhere.py:x"], "nowhere.py: there is no such file"),
         (["plan", "nowhere.py"], "write nowhere.py:PIPELINE"),
         (["plan", "ocr", "--limit", "joules"], "expected NAME=VALUE"),
@@ -123,6 +125,56 @@ def test_a_file_that_does_not_hold_the_pipeline_says_what_it_holds(
 ) -> None:
     """A wrong name after the colon lists the pipelines and nodes of the file."""
     assert "twice_and_once" in refused(["plan", own.replace("twice_and_once", "thrice")], capsys)
+
+
+def test_an_error_in_the_persons_own_file_names_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While it is imported, in a pipeline's body, and through a library that it calls; no other line is named."""
+    (tmp_path / "a.py").write_text("import hetero\nimport nowhere_at_all")
+    assert "No module named 'nowhere_at_all', raised in a.py:2" in refused(
+        ["plan", f"{tmp_path}/a.py:p"], capsys
+    )
+    (tmp_path / "b.py").write_text("def f(x:")
+    assert refused(["plan", f"{tmp_path}/b.py:p"], capsys).rstrip().endswith("(b.py, line 1)")
+    (tmp_path / "c.py").write_text(
+        "import json\nimport hetero as ht\n\n@ht.pipeline\ndef p(x):\n    return json.loads('{')\n\n"
+        "def sample():\n    return (1,)\n"
+    )
+    assert main(["plan", f"{tmp_path}/c.py:p"]) == 1
+    assert "hetero: c.py:6: JSONDecodeError" in capsys.readouterr().err
+    (tmp_path / "bad.json").write_text("{")
+    assert "bad.json is not JSON" in (
+        said := refused(["plan", f"{tmp_path}/c.py:p", f"{tmp_path}/bad.json"], capsys)
+    )
+    assert ".py" not in said
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("plan", "--save"),
+        ("run", "--results"),
+        ("report", "--out"),
+        ("schedule", "--out"),
+        ("demo", "--report"),
+    ],
+)
+def test_where_a_result_is_to_go_is_looked_at_before_the_work(
+    command: str, option: str, own: str, problem: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that is not there, or in the place of the file, is told at once, with nothing measured or solved."""
+    what = {"schedule": [str(problem)], "demo": []}.get(command, [own])
+    assert "no folder" in refused([command, *what, option, "/nowhere/file"], capsys)
+    assert "is a folder" in refused([command, *what, option, str(problem.parent)], capsys)
+
+
+def test_a_guess_has_no_spread_and_no_error(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the table of options a time that nothing was measured for stands apart from those that were."""
+    assert main(["profile", own, "--budget", "0"]) == 0
+    guessed = [line for line in capsys.readouterr().out.splitlines() if line.split()[-1:] == ["prior"]]
+    assert guessed
+    assert all("~" in line and "±" not in line for line in guessed)
 
 
 def test_debug_shows_the_traceback(own: str) -> None:
@@ -193,10 +245,10 @@ def test_an_input_that_cannot_be_read_is_named(own: str, capsys: pytest.CaptureF
     assert "x.txt" in refused(["run", own, "x.txt"], capsys)
 
 
-def test_a_full_disk_on_save_is_one_line(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_disk_that_takes_nothing_is_one_line(own: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Where a plan cannot be written the command says so and ends with status 2."""
-    assert main(["plan", own, "--save", "/dev/full/plan.json"]) == 2
-    assert "cannot write /dev/full/plan.json" in capsys.readouterr().err
+    assert main(["plan", own, "--save", "/proc/plan.json"]) == 2
+    assert "cannot write /proc/plan.json" in capsys.readouterr().err
 
 
 def test_profiles_go_from_one_store_to_another(
@@ -319,4 +371,14 @@ def test_report_writes_a_page_of_a_pipeline_and_of_a_saved_plan(own: str, tmp_pa
     assert main(["plan", own, "--save", str(saved)]) == 0
     assert main(["report", str(saved), "--pipeline", own, "-o", str(page)]) == 0
     assert "double" in page.read_text()
+    assert "Measured: " in page.read_text()
+
+
+def test_report_takes_an_input(own: str, tmp_path: Path) -> None:
+    """As the other commands do, so that a file of one's own needs no sample()."""
+    page, given = tmp_path / "page.html", tmp_path / "x.json"
+    given.write_text("[5]")
+    file = tmp_path / "mine.py"
+    file.write_text(PIPELINE.replace("def sample", "def other"))
+    assert main(["report", own, str(given), "-o", str(page), "--users", "1", "--load-seconds", "0.1"]) == 0
     assert "Measured: " in page.read_text()

@@ -19,6 +19,8 @@ def command(
 
     Devices, plan, texts, predicted against measured, the five figures, and a report; takes a minute or two.
     """
+    from hetero.commands.options import require_folder
     from hetero.demo import run_demo
 
+    require_folder(report)
     run_demo(report)

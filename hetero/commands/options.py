@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -23,6 +24,7 @@ __all__ = [
     "PipelineName",
     "limit_numbers",
     "limits_of",
+    "require_folder",
 ]
 
 PipelineName: TypeAlias = Annotated[
@@ -57,6 +59,18 @@ Budget: TypeAlias = Annotated[
     float | None,
     typer.Option("--budget", metavar="SECONDS", help="For measuring and solving; else as long as it takes."),
 ]
+
+
+def require_folder(path: Path | None) -> None:
+    """Ask before the work, not after it, whether there is where its result is to be written.
+
+    Raises:
+        ArgumentError: there is no such folder, or a folder of that very name.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise ArgumentError(f"cannot write {path}: there is no folder {path.parent}")
+    if path is not None and path.is_dir():
+        raise ArgumentError(f"cannot write {path}: it is a folder")
 
 
 def limit_numbers(texts: Sequence[str] | None) -> dict[str, float]:

@@ -16,6 +16,7 @@ from hetero.commands.options import (
     PathText,
     PipelineName,
     limits_of,
+    require_folder,
 )
 from hetero.errors import ArgumentError
 
@@ -42,6 +43,7 @@ def command(
     from hetero.commands.target import target
 
     limits = limits_of(limit)
+    require_folder(save_to)
     found = target(name)
     plan = found.plan(
         found.calls(path), objective=objective, limits=limits, allow=allow, deny=deny, budget_s=budget

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hetero.commands.options import Budget, PathText
+from hetero.commands.options import Budget, PathText, require_folder
 from hetero.errors import ArgumentError
 
 if TYPE_CHECKING:
     from hetero.cost.store import ProfileStore
-    from hetero.plans import Plan
+    from hetero.plans import Considered, Plan
 
 __all__ = ["command"]
 
@@ -53,6 +53,7 @@ def command(
         raise ArgumentError("--older-than DAYS goes with --prune")
     if older_than is not None and not older_than >= 0:
         raise ArgumentError(f"--older-than {older_than:g}: expected a number of days >= 0")
+    require_folder(export)
     with ProfileStore() as store:
         if take is not None:
             typer.echo(f"{store.import_(take)} measurements taken over from {take}", err=True)
@@ -80,7 +81,6 @@ def _profile(store: ProfileStore, name: str, path: str | None, budget: float | N
 def _print_options(plan: Plan) -> None:
     """Each node's options, the fastest first; the chosen one is marked."""
     from hetero.commands.tables import print_table
-    from hetero.show import seconds
 
     rows = []
     for path, options in plan.options.items():
@@ -88,19 +88,25 @@ def _print_options(plan: Plan) -> None:
             options, key=lambda one: one.estimate.seconds if one.usable and one.estimate else float("inf")
         )
         for one in ranked:
-            estimate, mark = one.estimate, "*" if plan.choices.get(path) == one.choice else ""
-            if estimate is None:
-                rows.append((path, mark, one.choice.device, str(one.choice.variant), "", "", "", one.reason))
-                continue
-            spread, error = (
-                estimate.spread.get("seconds", 0.0),
-                f"{estimate.error:.1e}" if estimate.error else "0",
-            )
-            source = one.reason or estimate.sources.get("seconds", "")
-            numbers = (seconds(estimate.seconds), f"±{seconds(spread)}", error)
-            rows.append((path, mark, one.choice.device, str(one.choice.variant), *numbers, source))
+            mark = "*" if plan.choices.get(path) == one.choice else ""
+            rows.append((path, mark, one.choice.device, str(one.choice.variant), *_numbers(one)))
     headers = ("node", "", "device", "variant", "a request", "spread", "error", "known how")
     print_table(headers, rows, right=("a request", "spread", "error"))
+
+
+def _numbers(option: Considered) -> tuple[str, str, str, str]:
+    """Time, spread, error, and how they are known, or why the option is out. A guess has no spread and no error."""
+    from hetero.show import seconds
+
+    estimate = option.estimate
+    if estimate is None:
+        return "", "", "", option.reason
+    source = estimate.sources.get("seconds", "")
+    if source == "prior":
+        return f"~{seconds(estimate.seconds)}", "", "", option.reason or source
+    error = f"{estimate.error:.1e}" if estimate.error else "0"
+    spread = f"±{seconds(estimate.spread.get('seconds', 0.0))}"
+    return seconds(estimate.seconds), spread, error, option.reason or source
 
 
 def _prune(store: ProfileStore, older_than: float | None) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hetero.commands.options import PathText, require_folder
 from hetero.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def command(
         str, typer.Argument(metavar="PLAN|NAME", help="A saved plan, a ready pipeline, or FILE.py:PIPELINE.")
     ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")],
+    path: PathText = None,
     pipeline: Annotated[
         str | None,
         typer.Option(
@@ -54,6 +56,7 @@ def command(
     from hetero.progress_bar import under_way
     from hetero.report.page import observe, write_report
 
+    require_folder(out)
     counts = _numbers("--users", users, whole=True)
     arrivals = _numbers("--rates", rates)
     if not load_s > 0:
@@ -62,10 +65,10 @@ def command(
     saved = Path(what)
     if saved.suffix == ".json" or (pipeline is not None and saved.is_file()):
         found = target(pipeline or _name_in(saved))
-        plan = _load(saved, found)
+        plan = _load(saved, found, path)
     else:
         found = target(what)
-        plan = found.plan(found.calls(None))
+        plan = found.plan(found.calls(path))
     with plan:
         with under_way("running it, alone and under load"):
             seen = observe(
@@ -100,12 +103,12 @@ def _numbers(option: str, text: str | None, *, whole: bool = False) -> list[floa
     return found
 
 
-def _load(path: Path, found: Target) -> Plan:
-    """The saved plan with the pipeline's sample, which no file keeps: it is run for what is shown as measured."""
+def _load(saved: Path, found: Target, path: str | None) -> Plan:
+    """The saved plan with an input, which no file keeps: it is run for what is shown as measured."""
     import hetero as ht
 
-    plan = ht.load_plan(path, found.pipeline)
-    return replace(plan, samples=(plan.graph.bind(found.calls(None)[0], {}),))
+    plan = ht.load_plan(saved, found.pipeline)
+    return replace(plan, samples=(plan.graph.bind(found.calls(path)[0], {}),))
 
 
 def _name_in(path: Path) -> str:

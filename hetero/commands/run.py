@@ -17,6 +17,7 @@ from hetero.commands.options import (
     PathText,
     PipelineName,
     limits_of,
+    require_folder,
 )
 from hetero.errors import ArgumentError
 
@@ -70,6 +71,7 @@ def command(
     from hetero.progress_bar import under_way
 
     limits = limits_of(limit)
+    require_folder(results)
     found = target(name)
 
     def plan(calls: list[tuple[Any, ...]]) -> Plan:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hetero.commands.options import LimitTexts, ObjectiveName, limit_numbers
+from hetero.commands.options import LimitTexts, ObjectiveName, limit_numbers, require_folder
 from hetero.errors import ArgumentError, ProblemError, UnknownNameError
 
 __all__ = ["command"]
@@ -36,6 +36,7 @@ def command(
 
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
+    require_folder(out)
     if not budget >= 0:
         raise ArgumentError(f"--budget {budget}: expected a number of seconds >= 0")
     try:

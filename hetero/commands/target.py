@@ -44,7 +44,8 @@ class Target:
             said = f"{error.filename}: {error.strerror}" if error.strerror else str(error)
             raise ArgumentError(f"{self.name}: {said}") from error
         except ValueError as error:
-            said = str(error) if path in str(error) else f"{path}: {error}"
+            name = Path(path).name  # empty of a path like "."
+            said = str(error) if name and name in str(error) else f"{path}: {error}"
             raise ArgumentError(f"{self.name}: {said}") from error
         if not found:
             raise ArgumentError(f"{self.name}: {path} holds no input")
@@ -77,8 +78,10 @@ def target(name: str) -> Target:
             return _own(Path(file), attribute)
     if name.endswith(".py"):
         raise ArgumentError(f"{name}: which pipeline of it? write {name}:PIPELINE")
-    from hetero.graphs.catalog import ready
+    from hetero.graphs.catalog import NAMES, ready
 
+    if name not in NAMES:
+        raise UnknownNameError("pipeline", name, [*NAMES, "FILE.py:PIPELINE of your own"])
     face = ready(name)
     with under_way(f"loading {name}"):
         pipeline = face.build()
@@ -141,6 +144,9 @@ def _read_input(path: str) -> list[tuple[Any, ...]]:
     if path.endswith(".npy"):
         return [(np.load(path, allow_pickle=False),)]
     if path.endswith(".json"):
-        arguments = json.loads(Path(path).read_text("utf-8"))
+        try:
+            arguments = json.loads(Path(path).read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON: {error}") from error
         return [tuple(arguments) if isinstance(arguments, list) else (arguments,)]
     raise ValueError("expected a .npy or .json file; the pipeline's file may define inputs(path) for others")
