@@ -180,7 +180,9 @@ class Graph:
         names = [i.name for i in self.inputs]
         signature = f"{self.name}({', '.join(names)})"
         if len(args) > len(names):
-            raise ArgumentError(f"{signature} takes {len(names)} argument(s), {len(args)} were given")
+            raise ArgumentError(
+                f"{signature} takes {len(names)} argument{'s' * (len(names) != 1)}, {len(args)} were given"
+            )
         values = dict(zip(names, args, strict=False))
         for key, value in kwargs.items():
             if key not in names:
