@@ -2,7 +2,8 @@
 
 First its parts beside what they may cost, then whole graphs in several runtimes. Each figure is the best of several
 blocks; ratios on one machine hold, absolute times do not. Runtimes that are not installed are named and left out: with
-``pip install dask``, Ray from ``hetero[ray]`` and StarPU's library, all of them run.
+``pip install dask``, Ray from ``hetero[ray]``, and StarPU's library with a C compiler, all of them run. With
+``--seconds`` it stops early, and with ``--resume`` it goes on behind what the folder holds.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
+import csv_rows
 import log_plot
 import numpy as np
-from overhead_graphs import SHAPES
+from overhead_graphs import SHAPES, Parents
 from overhead_runtimes import absent, available
 
 import hetero as ht
@@ -32,6 +34,10 @@ sys.path.append(str(Path(__file__).parent.parent / "tests" / "run"))
 from plans_by_hand import PYTHON, machine, plan_of
 
 BLOCKS = 7
+PLAIN = "plain loop"
+Row: TypeAlias = dict[str, Any]
+LONGEST_S = 5.0
+"""No further block is begun after so long: tasks of milliseconds, ten thousand at a time, are told by one."""
 
 
 @ht.node
@@ -42,8 +48,9 @@ def step(x: Any) -> Any:
 def best_us(run: Callable[[], object], times: int) -> float:
     """Microseconds of one run: the best block."""
     run()
-    found = []
-    for _ in range(BLOCKS):
+    found: list[float] = []
+    begun = perf_counter()
+    while not found or (len(found) < BLOCKS and perf_counter() - begun < LONGEST_S):
         start = perf_counter()
         for _ in range(times):
             run()
@@ -181,31 +188,46 @@ def to_and_fro(here: Any, memory: SharedMemory, nbytes: int) -> float:
     return best_us(once, 300 if nbytes < 10**6 else 20)
 
 
-def against_others(largest: int, out: Path) -> None:
-    """Microseconds that each runtime adds to a node, for graphs of 10 nodes and more: a table and a plot."""
-    rows: list[tuple[str, str, int, float]] = []
-    for shape, make in SHAPES.items():
-        for nodes in (n for n in (10, 100, 1_000, 10_000) if n <= largest):
-            parents, plain_us = make(nodes), 0.0
-            for name, (runtime, most) in available().items():
-                if nodes > most:
-                    continue
-                with runtime(parents) as run:
-                    us = best_us(run, max(1, 20_000 // nodes if "ray" not in name else 100 // nodes))
-                if name == "plain loop":
-                    plain_us = us
-                    continue
-                rows.append((shape, name, nodes, (us - plain_us) / nodes))
-                print(f"{shape:11} {nodes:6} nodes  {name:20} {rows[-1][3]:10.3f} us a node", flush=True)
+def against_others(largest: int, out: Path, rows: list[Row], until_s: float) -> bool:
+    """Microseconds that each runtime adds to a node, for graphs of 10 nodes and more: a table and a plot. ``rows`` are
+    known already; False where the time was up before all were measured."""
+    known = {(row["shape"], row["runtime"], row["nodes"]) for row in rows}
+    for nodes in (n for n in (10, 100, 1_000, 10_000) if n <= largest):
+        for shape, make in SHAPES.items():
+            wanted = [name for name in available() if (shape, name, nodes) not in known]
+            if not wanted or wanted == [PLAIN]:
+                continue
+            if perf_counter() > until_s:
+                return False
+            rows += measured(shape, make(nodes), wanted)
+            csv_rows.write(out / "overhead.csv", rows)
     for name in absent():
         print(f"not here: {name}")
-    lines = ["shape,runtime,nodes,us_a_node", *(f"{a},{b},{c},{d:.4f}" for a, b, c, d in rows)]
-    (out / "overhead.csv").write_text("\n".join(lines) + "\n", "utf-8")
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {shape: {} for shape in SHAPES}
-    for shape, name, nodes, us in rows:  # what is below the noise of the clock is drawn at 0.01
-        panels[shape].setdefault(name, []).append((nodes, max(us, 0.01)))
+    for row in rows:  # what is below the noise of the clock is drawn at 0.01
+        panels[row["shape"]].setdefault(row["runtime"], []).append(
+            (row["nodes"], max(row["us_a_node"], 0.01))
+        )
     source = "python benchmarks/overhead.py"
     log_plot.save(out / "overhead.svg", panels, "nodes", "us added to a node", source)
+    return True
+
+
+def measured(shape: str, parents: Parents, names: list[str]) -> list[Row]:
+    """What these runtimes add to a node of one graph."""
+    nodes = len(parents)
+
+    def graph_us(name: str) -> float:
+        with available()[name](parents) as run:
+            return best_us(run, max(1, 20_000 // nodes if "ray" not in name else 100 // nodes))
+
+    rows, plain_us = [], graph_us(PLAIN)
+    for name in names:
+        if name != PLAIN:
+            us = (graph_us(name) - plain_us) / nodes
+            rows.append({"shape": shape, "runtime": name, "nodes": nodes, "us_a_node": us})
+            print(f"{shape:11} {nodes:6} nodes  {name:20} {us:10.3f} us a node", flush=True)
+    return rows
 
 
 def tracing_costs(length: int) -> float:
@@ -245,8 +267,9 @@ def by_itself(out: Path) -> None:
         by_hand = copied_by_hand(nbytes)
         row(f"shared memory between two processes, {nbytes:,} bytes", by_hand)
         row(f"a call in a worker process, {nbytes:,} bytes", worker(nbytes), 150 + by_hand - nothing)
-    lines = ["what,us,at_most_us", *(f'"{what}",{us:.4f},{may_us:.4f}' for what, us, may_us in rows)]
-    (out / "overhead_parts.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    csv_rows.write(
+        out / "overhead_parts.csv", [{"what": what, "us": us, "at_most_us": may} for what, us, may in rows]
+    )
 
 
 def main() -> None:
@@ -257,11 +280,18 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("build/figures"), help="folder for the CSV files and overhead.svg"
     )
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--resume", action="store_true", help="go on behind what --out holds")
     arguments = parser.parse_args()
+    until_s = perf_counter() + arguments.seconds
     arguments.out.mkdir(parents=True, exist_ok=True)
-    by_itself(arguments.out)
-    if arguments.largest:
-        against_others(arguments.largest, arguments.out)
+    rows: list[Row] = []
+    if arguments.resume:
+        rows = csv_rows.read(arguments.out / "overhead.csv", texts=("shape", "runtime"))
+    else:
+        by_itself(arguments.out)
+    if arguments.largest and not against_others(arguments.largest, arguments.out, rows, until_s):
+        print("the time is up: go on with --resume")
 
 
 if __name__ == "__main__":

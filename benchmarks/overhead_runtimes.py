@@ -5,7 +5,6 @@ A runtime that is not installed here says so by its absence from ``available``.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import overhead_starpu
 from overhead_graphs import Parents, sinks
 
 import hetero as ht
@@ -173,22 +173,26 @@ def _ray() -> Iterator[None]:
     yield
 
 
-def available() -> dict[str, tuple[Runtime, int]]:
-    """By name, each runtime that is here, and the most nodes that it is asked to run."""
-    found: dict[str, tuple[Runtime, int]] = {
-        "plain loop": (plain_loop, 10_000),
-        "hetero, one lane": (hetero_one_lane, 10_000),
-        "hetero, two lanes": (hetero_two_lanes, 10_000),
-        "concurrent.futures": (thread_pool, 10_000),
+def available() -> dict[str, Runtime]:
+    """By name, each runtime that is here."""
+    found: dict[str, Runtime] = {
+        "plain loop": plain_loop,
+        "hetero, one lane": hetero_one_lane,
+        "hetero, two lanes": hetero_two_lanes,
+        "concurrent.futures": thread_pool,
     }
+    if overhead_starpu.package():
+        found["StarPU"] = overhead_starpu.starpu
     if find_spec("dask"):
-        found["dask, threads"] = dask_threads, 10_000
+        found["dask, threads"] = dask_threads
     if find_spec("ray"):
-        found |= {"ray tasks": (ray_tasks, 1_000), "ray actor": (ray_actor, 1_000)}
+        found |= {"ray tasks": ray_tasks, "ray actor": ray_actor}
     return found
 
 
 def absent() -> list[str]:
-    """Those that are not here, for the reader of the table. StarPU is a C library and has no Python binding to call."""
+    """Those that are not here, for the reader of the table."""
     missing = [name for name in ("dask", "ray") if not find_spec(name)]
-    return missing + ([] if shutil.which("starpu_config") else ["StarPU"])
+    return missing + (
+        [] if overhead_starpu.package() else ["StarPU (its library, pkg-config and a C compiler)"]
+    )

@@ -27,6 +27,8 @@ def commands(folder: Path) -> list[list[str]]:
         ["overhead.py", "--out", str(folder)],
         ["steady_state.py", "--csv", str(folder / "steady_state.csv")],
         ["prefetch.py", "--csv", str(folder / "prefetch.csv")],
+        ["side_by_side.py", "--csv", str(folder / "side_by_side.csv")],
+        ["micro_batches.py", "--csv", str(folder / "micro_batches.csv")],
         ["soak.py", "--seconds", "60"],
         [
             "schedule_speed.py",
