@@ -24,6 +24,7 @@ from hetero.plans import Plan, Request
 from hetero.progress_bar import progress_bar
 from hetero.registry import Row, detect_machine, devices, rows
 from hetero.rewrite.circuits import with_small_circuits
+from hetero.rewrite.unused import without_unused
 from hetero.schedule.schedule import OBJECTIVES
 from hetero.tracing import Callee, Pipeline
 from hetero.values import to_host
@@ -87,7 +88,8 @@ def plan(
     """
     started = time.perf_counter()
     request = Request(_objective(objective), _limits(limits), Selection.of(allow, deny), metric_of(metric))
-    graph, reduced = with_small_circuits(graph_of(pipeline), request.limits.error)
+    graph, left_out = without_unused(graph_of(pipeline))
+    graph, reduced = with_small_circuits(graph, request.limits.error)
     _require(Machine | None, "machine", machine, "an ht.Machine; ht.Machine.load(path) reads one")
     _require(ProfileStore | None, "store", store, "a hetero.cost.store.ProfileStore(path)")
     deadline = None if budget_s is None else started + _seconds("budget_s", budget_s)
@@ -95,7 +97,7 @@ def plan(
     usable = usable_machine(machine, request.selection, needs_of(graph))
     with _using(store) as opened, _shown(progress) as shown:
         found = decide(graph, usable, request, samples, opened, deadline=deadline, progress=shown)
-    return replace(found, notes=(*reduced, *found.notes)) if reduced else found
+    return replace(found, notes=(*left_out, *reduced, *found.notes))
 
 
 def _shown(progress: Progress | None) -> AbstractContextManager[Progress | None]:
@@ -211,7 +213,7 @@ def load_plan(path: str | Path, pipeline: Pipeline | Callee | Graph, *, replan: 
     """
     from hetero.plan_files import read_plan
 
-    return read_plan(path, graph_of(pipeline), replan=replan)
+    return read_plan(path, without_unused(graph_of(pipeline))[0], replan=replan)
 
 
 def plan_on_ray(plan: Plan, address: str | None, labels: Mapping[str, str] | None = None) -> Plan:
