@@ -60,7 +60,8 @@ class Callee:
         signature = f"{op.name}({', '.join(op.inputs)})"
         if len(args) > len(op.inputs):
             raise ArgumentError(
-                f"{location()}: {signature} takes {len(op.inputs)} argument{'s' * (len(op.inputs) != 1)}, {len(args)} were given"
+                f"{location()}: {signature} takes {len(op.inputs)} argument{'s' * (len(op.inputs) != 1)}, "
+                f"{len(args)} were given"
             )
         given = dict(zip(op.inputs, args, strict=False))
         for name, value in kwargs.items():

@@ -23,6 +23,9 @@ ARM_FEATURES = frozenset({"neon", "asimd", "asimddp", "asimdhp", "sve", "sve2", 
 """What decides which kernels an engine takes, and in which precision."""
 _X86_VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel", "HygonGenuine": "Hygon"}
 _ARM_VENDORS = {"0x41": "Arm", "0x4e": "NVIDIA", "0x51": "Qualcomm", "0x61": "Apple", "0xc0": "Ampere"}
+VENDORS = frozenset({*_X86_VENDORS.values(), *_ARM_VENDORS.values()})
+"""Makers of processors that a person may want to do without, also where nothing of theirs is found."""
+
 _NO_LIMIT_BYTES = 1 << 60
 """Version 1 of control groups writes "no limit" as a number near 2**63."""
 

@@ -188,7 +188,12 @@ class Machine:
             ArgumentError: it describes no machine; names the place.
         """
         try:
-            return cls.from_dict(json.loads(Path(path).read_text("utf-8")))
+            data = json.loads(Path(path).read_text("utf-8"))
+            if not isinstance(data, dict):
+                raise ArgumentError(
+                    f"not a machine file: expected an object with processors, found {data!r:.60}"
+                )
+            return cls.from_dict(data)
         except (ValueError, RecursionError, HeteroError) as error:
             raise ArgumentError(f"{path}: {error}") from error
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from difflib import get_close_matches
+from inspect import Parameter, signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -170,6 +172,17 @@ def _require(kind: Any, option: str, value: object, expected: str) -> None:
         raise ArgumentError(f"{option}={value!r}: expected {expected}")
 
 
+def _require_no_typo(graph: Graph, named: Iterable[str]) -> None:
+    """An option that is misspelt would be told to be no parameter of the pipeline, which helps nobody."""
+    options = [p.name for p in signature(plan).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    for name in set(named) - {i.name for i in graph.inputs}:
+        if close := get_close_matches(name, options, n=1):
+            raise ArgumentError(
+                f"{name}= is neither an option of ht.plan nor a parameter of {graph.name!r}; did you mean {close[0]}=? "
+                f"options: {', '.join(options)}"
+            )
+
+
 def _seconds(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise ArgumentError(f"{name}={value!r}: expected a number of seconds >= 0")
@@ -180,6 +193,7 @@ def _samples(
     graph: Graph, sample: Sequence[Any], named: dict[str, Any], calibrate: Sequence[Any]
 ) -> tuple[tuple[Any, ...], ...]:
     """All samples as values of the graph's inputs: the first is the call's own."""
+    _require_no_typo(graph, named)
     first = sample[0] if len(sample) == 1 and isinstance(sample[0], Args) else Args(tuple(sample), named)
     if isinstance(calibrate, str | bytes) or not isinstance(calibrate, Iterable):
         raise ArgumentError(f"calibrate={calibrate!r}: expected a list of inputs")

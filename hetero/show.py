@@ -40,10 +40,12 @@ def seconds(value: float) -> str:
     """
     >>> seconds(0.01234), seconds(2.5e-5), seconds(3.0)
     ('12.3 ms', '25.0 us', '3.00 s')
+    >>> seconds(0.9999), seconds(0.00099999)
+    ('1.00 s', '1 ms')
     """
-    if value >= 1 or value == 0:
+    if value >= 0.9995 or value == 0:  # what would be rounded up to 1000 of a unit is one of the next
         return f"{value:.2f} s"
-    return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.1f} us"
+    return f"{value * 1e3:.3g} ms" if value >= 0.99995e-3 else f"{value * 1e6:.1f} us"
 
 
 def nbytes(value: float) -> str:

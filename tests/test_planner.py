@@ -242,7 +242,7 @@ def test_limits_that_can_be_kept_are_kept() -> None:
         ({"calibrate": "abc"}, "calibrate='abc'"),
         ({"allow": 3}, "allow=3"),
         ({"deny": [3]}, r"deny=\[3\]"),
-        ({"objectives": "energy"}, "no parameter 'objectives'"),
+        ({"objectives": "energy"}, "did you mean objective="),
     ],
 )
 def test_a_wrong_option_is_explained(options: dict[str, Any], says: str) -> None:
@@ -327,6 +327,13 @@ class TestSelection:
             pytest.skip("every known device is available here")
         with pytest.raises(InfeasibleError, match="not available"):
             ht.plan(affine(), X, allow=absent[0].name)
+
+    def test_an_option_that_is_misspelt_is_told_as_such(self) -> None:
+        """Unless the pipeline has a parameter of that name."""
+        with pytest.raises(ArgumentError, match=r"limit= is neither an option.*did you mean limits="):
+            ht.plan(double, 1, limit=3)
+        with ht.plan(ht.pipeline(lambda x, limit: double(x)), 1, limit=3) as plan:
+            assert plan(4, 5) == 8
 
     def test_nothing_left_says_what_there_was(self) -> None:
         """A node that no allowed device runs is named, with what is in the way of those that could."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from hetero.detect import VENDORS
 from hetero.device import DeviceInfo, DeviceStatus
 from hetero.errors import ArgumentError, InfeasibleError, UnknownNameError
 from hetero.graph import Graph
@@ -54,6 +55,7 @@ def known_words(machine: Machine, rows: Iterable[Row], statuses: Iterable[Device
     found = {word for device in machine.devices for word in words(device)}
     found |= {word for row in rows for word in (row.engine, row.device)}
     found |= {status.name for status in statuses}
+    found |= VENDORS  # `deny="NVIDIA"` holds on every machine, also on those without
     found |= {word for p in machine.processors for word in (p.name, p.vendor) if word}
     return sorted(found)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from planning.made import info, machine
 
+from hetero.detect import VENDORS
 from hetero.device import DeviceStatus
 from hetero.errors import ArgumentError, InfeasibleError, UnknownNameError
 from hetero.machine import Machine, Processor
@@ -53,6 +54,13 @@ def test_a_part_of_a_word_matches_nothing() -> None:
         left("gpu")
 
 
+def test_a_vendor_may_be_denied_where_it_has_nothing() -> None:
+    """A program that does without one runs on every machine; a misspelt one is an error on each."""
+    assert left(None, "NVIDIA") == left()
+    with pytest.raises(UnknownNameError, match="did you mean 'NVIDIA'"):
+        left(None, "NVIDA")
+
+
 def test_nothing_left_lists_what_there_was() -> None:
     """Every device is in the message, with the word of the user that is in its way."""
     with pytest.raises(
@@ -88,10 +96,10 @@ def test_an_allowed_device_that_is_not_available_gives_its_reason() -> None:
 
 
 def test_the_known_words_are_of_this_machine_and_of_all_families() -> None:
-    """Also engines that are not installed, and vendors of processors without devices."""
+    """Also engines that are not installed, and vendors of processors without devices, known ones and others."""
     where = Machine((Processor("cpu", vendor="Maker"), Processor("qpu0", vendor="Quantum")), ())
     found = known_words(where, [Row("far", "x", "tpu0/far")], [DeviceStatus("gpu9/near", False)])
-    assert found == sorted({"cpu", "qpu0", "Maker", "Quantum", "far", "tpu0/far", "gpu9/near"})
+    assert found == sorted({"cpu", "qpu0", "Maker", "Quantum", "far", "tpu0/far", "gpu9/near", *VENDORS})
 
 
 def test_a_device_has_its_words() -> None:
