@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,9 +36,6 @@ PARALLEL_QUBITS = 14
 
 WIDE_CLIFFORD = 20
 """Clifford circuits beyond are left to the stabilizer method: trying a state vector would cost seconds to minutes."""
-
-MPS_FLOPS_LIMIT = 1e12
-"""A matrix product state that may take more (about a minute) is refused: Aer cannot be interrupted."""
 
 
 def probe(cpu: Processor) -> Sequence[DeviceStatus]:
@@ -171,24 +167,10 @@ def _objection(op: CircuitOp, variant: Variant, memory_bytes: int | None) -> str
     elif method == "density_matrix":
         need = 16 << 2 * op.features.qubits
     else:
-        need, flops = _mps_bounds(op)
-        if flops > MPS_FLOPS_LIMIT:
-            return f"{method} may take up to {flops:.0e} operations: the circuit may entangle that much"
+        need = int(min(op.bonds.as_likely().nbytes, 2.0**400))
     if memory_bytes is not None and need > memory_bytes:
         return f"{method} needs {human_bytes(need)} of memory, the processor has {human_bytes(memory_bytes)}"
     return None
-
-
-def _mps_bounds(op: CircuitOp) -> tuple[int, float]:
-    """Most bytes and operations of a matrix product state.
-
-    Two complex tensors of chi_left x chi_right a site; each two-qubit gate is a singular value decomposition
-    of a matrix of 2 chi on the widest cut (about 20 m^3 operations, times 4 for complex numbers).
-    """
-    ranks = [0, *op.cut_ranks, 0]
-    nbytes = sum(2 * 16 << (left + right) for left, right in pairwise(ranks))
-    gates = op.features.two_qubit_gates + op.features.larger_gates
-    return nbytes, gates * 80.0 * 8.0 ** (1 + max(ranks))
 
 
 def _sets(op: CircuitOp, specs: Specs) -> int:

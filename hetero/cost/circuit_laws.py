@@ -159,10 +159,12 @@ class _Bonds:
         }
 
     def memory(self, shape: Shape, variant: Variant) -> float:
-        return shape.bonds.nbytes
+        return shape.bonds.as_likely().nbytes
 
     def why(self, shape: Shape) -> str:
-        return f"bond dimension at most 2^{shape.bonds.most}, {shape.bonds.updates} two-site updates"
+        bonds = shape.bonds
+        likely = f", likely 2^{max(bonds.likely):.1f}" if max(bonds.likely, default=0.0) < bonds.most else ""
+        return f"bond dimension at most 2^{bonds.most}{likely}, {bonds.updates} two-site updates"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ Each method has its own law, a sum of terms with a rate each: amplitudes times g
 dimensions for a matrix product state, nodes visited for a decision diagram. The rates were fitted on measurements
 (`benchmarks/quantum_fit.py`) and ship with the package (`hetero.cost.circuit_rates`).
 
-A forecast is a range. State vectors and tableaus are certain to within a factor. Bond dimensions are bounded from
-above only, so a matrix product state may be far cheaper than forecast; a decision diagram is run dry up to a limit
-(`hetero.ops.circuit_growth`), and is known where that run ends, and known to cost at least so much where it does not.
+A forecast is a range. State vectors and tableaus are certain to within a factor. Of bond dimensions a bound is known,
+and what the gates' angles make likely (`hetero.ops.circuit_bonds`), and structure may leave less. A decision diagram is
+run dry up to a limit (`hetero.ops.circuit_growth`), and is known where that run ends, and known to cost at least so
+much where it does not.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from hetero.cost.circuit_rates import RATES
 from hetero.cost.dry_run import dry_growth
 from hetero.device import DeviceInfo, Variant
 from hetero.ops.circuit import CircuitOp
-from hetero.ops.circuit_bonds import BondBound
 from hetero.ops.circuit_growth import LIMIT_NODES, Growth
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.values import Specs
@@ -181,8 +181,9 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
     compile_s = _cost(rate.compile, compile_terms(method, shape), 1.0)
     low, high = seconds / rate.spread, seconds * rate.spread
     if method.endswith("matrix_product_state"):
-        loose = replace(shape, bonds=_halved(shape.bonds))
-        low = min(low, _cost(rate.run, law.run(loose), 1.0) / rate.spread)
+        likely, loose = (replace(shape, bonds=one) for one in (shape.bonds.as_likely(), shape.bonds.halved()))
+        seconds = min(seconds, _cost(rate.run, law.run(likely), _speedup(method, variant, shape)))
+        low = min(seconds, _cost(rate.run, law.run(loose), 1.0)) / rate.spread
     elif method == DIAGRAMS and not (shape.growth and shape.growth.complete):
         # Between a diagram that stays as it is and one without structure: nothing is known, so the middle of the
         # orders of magnitude.
@@ -214,12 +215,6 @@ def _speedup(method: str, variant: Variant, shape: Shape) -> float:
     wide = method == "aer statevector" and shape.features.qubits >= PARALLEL_QUBITS
     usable = variant.threads if wide or shape.sets > 1 or shape.runs > 1 else 1
     return float((2 * PARALLEL_GAIN) ** (max(usable, 1).bit_length() - 1))
-
-
-def _halved(bonds: BondBound) -> BondBound:
-    """Bond dimensions as small as their square roots: circuits with structure come out here, and below."""
-    cubes = bonds.updates * max(bonds.cubes / max(bonds.updates, 1), 1.0) ** 0.5
-    return BondBound(tuple(rank // 2 for rank in bonds.ranks), cubes, bonds.updates)
 
 
 def _worst(shape: Shape) -> Growth:

@@ -16,7 +16,7 @@ from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.base import Op, Outputs, Run, Work
 from hetero.ops.circuit_bonds import BondBound, bond_bound
 from hetero.ops.circuit_build import rebuilt
-from hetero.ops.circuit_features import CircuitFeatures, cut_ranks, features_of, final_measurements
+from hetero.ops.circuit_features import CircuitFeatures, features_of, final_measurements
 from hetero.ops.circuit_files import read_circuit
 from hetero.ops.circuit_form import check_instructions, content, plain
 from hetero.ops.circuit_observables import read_observables
@@ -198,10 +198,6 @@ class CircuitOp(Op):
     @cached_property
     def bonds(self) -> BondBound:
         return bond_bound(self.circuit)
-
-    @cached_property
-    def cut_ranks(self) -> list[int]:
-        return cut_ranks(self.circuit)
 
     @cached_property
     def unitary(self) -> QuantumCircuit:

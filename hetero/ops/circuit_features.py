@@ -14,7 +14,7 @@ from hetero.ops.circuit_build import blocks_of, places
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-__all__ = ["CircuitFeatures", "cut_ranks", "features_of", "final_measurements", "human_bytes"]
+__all__ = ["CircuitFeatures", "features_of", "final_measurements", "human_bytes"]
 
 CLIFFORD_GATES = frozenset(
     "id x y z h s sdg sx sxdg cx cy cz swap iswap dcx ecr barrier measure reset delay".split()  # noqa: SIM905
@@ -109,30 +109,6 @@ def final_measurements(circuit: QuantumCircuit) -> Mapping[int, int] | None:
                 return None
         touched.update(qubits)
     return found
-
-
-def cut_ranks(circuit: QuantumCircuit) -> list[int]:
-    """For each cut between qubits i and i+1 a bound on the log2 of the state's Schmidt rank there.
-
-    A gate across a cut multiplies the rank by at most 4**min(its qubits on the left, on the right), a controlled
-    one-qubit gate by 2. The rank never exceeds 2**min(left, right). A matrix product state takes memory with its
-    square.
-    """
-    n = circuit.num_qubits
-    ranks = [0] * max(n - 1, 0)
-    place = places(circuit)
-    for instruction in circuit.data:
-        qubits = sorted(place[qubit] for qubit in instruction.qubits)
-        if len(qubits) < 2 or instruction.name == "barrier":
-            continue
-        controlled = len(qubits) == 2 and instruction.name in _RANK_TWO
-        for cut in range(qubits[0], qubits[-1]):
-            left = sum(q <= cut for q in qubits)
-            ranks[cut] += 1 if controlled else 2 * min(left, len(qubits) - left)
-    return [min(rank, cut + 1, n - cut - 1) for cut, rank in enumerate(ranks)]
-
-
-_RANK_TWO = frozenset("cx cy cz ch cp cu1 crx cry crz csx cs csdg rzz rxx ryy rzx".split())  # noqa: SIM905
 
 
 def human_bytes(nbytes: float) -> str:

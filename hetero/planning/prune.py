@@ -18,10 +18,13 @@ from hetero.planning.evidence import Evidence
 from hetero.planning.options import Candidate
 from hetero.values import Specs
 
-__all__ = ["HOPELESS", "dominated", "hopeless"]
+__all__ = ["HOPELESS", "dominated", "hopeless", "unending"]
 
 HOPELESS = 5.0
 """An option is dropped where its least is over so many times the most of another."""
+
+UNGUARDED_S = 60.0
+"""What is not certain and likely to take longer is begun only where it can be ended."""
 
 NARROW = 14
 """Up to so many qubits nothing takes long enough for a dry run of a decision diagram to be worth starting a process."""
@@ -31,7 +34,7 @@ SHORT_S = 0.1
 
 
 def hopeless(candidates: Iterable[Candidate], evidence: Evidence) -> dict[Candidate, str]:
-    """The candidates that are not worth a run, with the reason; at least one of each node stays."""
+    """The candidates that are not worth a run, or not safe to begin, with the reason."""
     found: dict[Candidate, str] = {}
     nodes: dict[str, list[Candidate]] = {}
     for candidate in candidates:
@@ -44,6 +47,8 @@ def hopeless(candidates: Iterable[Candidate], evidence: Evidence) -> dict[Candid
         if op.features.qubits > NARROW and any(rival.info.engine == DIAGRAMS for rival in rivals):
             ready_dry_run()
         told = forecasts(op, specs, [(rival.info, rival.variant) for rival in rivals])
+        inline = [rival.info.isolation != "process" for rival in rivals]
+        found.update({rivals[index]: reason for index, reason in unending(told, inline).items()})
         found.update({rivals[index]: reason for index, reason in dominated(told).items()})
     return found
 
@@ -59,6 +64,15 @@ def dominated(told: Sequence[Forecast | None]) -> Mapping[int, str]:
         f"{_seconds(surest)}: {one.why}"
         for index, one in known
         if (one.low_s if one.certain else one.seconds) > max(HOPELESS * surest, SHORT_S)
+    }
+
+
+def unending(told: Sequence[Forecast | None], inline: Sequence[bool]) -> Mapping[int, str]:
+    """The numbers of the forecasts of what may never end, and cannot be ended because it runs in this process."""
+    return {
+        index: f"likely to take {_seconds(one.seconds)}, and a run in this process cannot be ended: {one.why}"
+        for index, (one, here) in enumerate(zip(told, inline, strict=True))
+        if one is not None and here and not one.certain and one.seconds > UNGUARDED_S
     }
 
 

@@ -19,7 +19,7 @@ WORTH = 0.5
 """An uncertain way is tried first where it is forecast to take under this share of the best certain one, and is given
 this share of it at most."""
 
-GAMBLE, GAMBLE_FROM_S = 0.1, 1.0
+GAMBLE, GAMBLE_FROM_S = 0.05, 1.0
 """One whose forecast is a bound, and may be a loose one, is tried for this share, where the best certain one takes so
 long or more. (What is known of a decision diagram from its dry run is no bound: that it did not end is a bad sign.)"""
 

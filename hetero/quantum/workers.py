@@ -19,14 +19,21 @@ from hetero.errors import DeviceError, WorkerError
 from hetero.isolation import ProcessDevice
 from hetero.ops.base import Outputs
 from hetero.ops.circuit import CircuitOp
+from hetero.ops.circuit_features import human_bytes
+from hetero.quantum.memory_guard import MemoryGuard
 from hetero.quantum.ways import Way
 from hetero.registry import open_device
 from hetero.worker_process import WorkerProcess
 
-__all__ = ["Kept", "killable", "lanes_ready", "open_lanes", "run", "run_on", "warm"]
+__all__ = ["Kept", "allowance", "killable", "lanes_ready", "open_lanes", "run", "run_on", "warm"]
 
 MOST_KEPT = 32
 """Compiled circuits that stay: a variational loop runs few, over and over."""
+
+
+MEMORY_FACTOR, MEMORY_LEAST, MEMORY_SHARE = 4.0, float(2 << 30), 0.75
+"""An uncertain way may take so many times the memory that is forecast for it, at least so many bytes (0.3 GiB of them
+are what a process has loaded), and at most this share of the processor's."""
 
 
 class Kept:
@@ -66,22 +73,31 @@ _kept = Kept()
 
 
 def run(op: CircuitOp, way: Way, inputs: Sequence[Any], patience_s: float | None, lane: int = 0) -> Outputs:
-    """Compile and run. With a patience the run is in a process of its own, which is killed when it is spent; in a lane
-    other than 0 every run is in the lane's process.
+    """Compile and run. With a patience the run is in a process of its own, which is killed when it is spent, or when
+    the process grows past its allowance of memory; in a lane other than 0 every run is in the lane's process.
 
     Raises:
-        WorkerError: the patience was spent, or the process died.
+        WorkerError: the patience or the allowance was spent, or the process died.
         DeviceError: the engine failed.
     """
     apart = patience_s is not None or lane > 0
     executable, busy = _kept.get(op, way.info, way.variant, lane if apart else None)
     told = way.forecast
+    guard = MemoryGuard(
+        None if told.certain or not apart else killable(way.info, lane).worker.pid, allowance(way)
+    )
     with busy:
         started = time.perf_counter()
         try:
-            outputs = executable.start(inputs).wait(patience_s)
-        except WorkerError:
+            with guard:
+                outputs = executable.start(inputs).wait(patience_s)
+        except WorkerError as error:
             again(way.info, lane)
+            if guard.exceeded:
+                raise WorkerError(
+                    f"{way}: its process grew past {human_bytes(allowance(way))} and was killed; "
+                    f"{human_bytes(told.memory_bytes)} were forecast"
+                ) from error
             raise
         seconds = time.perf_counter() - started
     if told.certain and not lane:  # lanes slow each other down
@@ -98,6 +114,13 @@ def run_on(op: CircuitOp, info: DeviceInfo, variant: Variant, inputs: Sequence[A
     executable, busy = _kept.get(op, info, variant)
     with busy:
         return executable.start(inputs).wait()
+
+
+def allowance(way: Way) -> float:
+    """Bytes that the process of an uncertain way may hold: some times its forecast, and never all that there is."""
+    wanted = max(MEMORY_FACTOR * way.forecast.memory_bytes, MEMORY_LEAST)
+    most = way.info.memory_bytes
+    return wanted if most is None else min(wanted, MEMORY_SHARE * most)
 
 
 @cache

@@ -375,13 +375,6 @@ def test_memory_is_never_exceeded() -> None:
     assert value == pytest.approx(1.0)
 
 
-def test_what_may_entangle_without_bound_is_not_given_to_matrix_product_states() -> None:
-    """Aer cannot be interrupted, so a circuit that may take minutes is refused before it starts."""
-    circuit = random_circuit(24, 12, max_operands=2, seed=1)
-    found = device("aer").variants(CircuitOp.from_circuit(circuit, "Z" * 24), ())
-    assert any("may entangle" in refusal.reason for refusal in found.refusals)
-
-
 def test_each_device_says_what_it_does_not_run() -> None:
     """Other kinds of ops, wide circuits, dynamic circuits and known crashes are refused with a reason."""
     function = FunctionOp(len)

@@ -17,7 +17,7 @@ from qiskit.quantum_info import Pauli, SparsePauliOp, random_clifford
 
 from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.circuit import CircuitOp
-from hetero.ops.circuit_features import cut_ranks, features_of
+from hetero.ops.circuit_features import features_of
 from hetero.ops.circuit_reference import draw_counts, exact_expectations
 from hetero.ops.circuit_stabilizer import draw_from_tableau
 from hetero.ops.counts import Counts
@@ -372,16 +372,6 @@ def test_features_tell_final_from_middle_measurements() -> None:
     fresh = QuantumCircuit(1)
     fresh.reset(0)
     assert not features_of(fresh).dynamic
-
-
-def test_cut_ranks_bound_the_entanglement() -> None:
-    """A chain of CNOTs has rank 2 on every cut, whatever its length; a swap counts for more."""
-    chain = QuantumCircuit(6)
-    for qubit in range(5):
-        chain.cx(qubit, qubit + 1)
-    assert cut_ranks(chain) == [1, 1, 1, 1, 1]
-    chain.swap(2, 3)
-    assert cut_ranks(chain) == [1, 1, 3, 1, 1]
 
 
 def test_counts_agree_with_another_draw_and_not_with_another_distribution() -> None:

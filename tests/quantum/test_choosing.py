@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import QFTGate, real_amplitudes
+from qiskit.quantum_info import Operator
 
 import hetero as ht
 from hetero.cost.circuit_rates import RATES
@@ -25,11 +29,13 @@ from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_bonds import bond_bound
 from hetero.ops.circuit_form import plain
 from hetero.ops.circuit_growth import diagram_growth
-from hetero.planning.prune import HOPELESS, dominated
+from hetero.planning.prune import HOPELESS, dominated, unending
 from hetero.planning.selection import Selection
-from hetero.quantum import choose, running
+from hetero.quantum import choose, running, workers
 from hetero.quantum.attempts import GAMBLE, PATIENCE_S, SHORT_S, WORTH, attempts
+from hetero.quantum.memory_guard import MemoryGuard
 from hetero.quantum.ways import machine_for, ways_of
+from hetero.rewrite.reduce_circuit import reduced
 
 
 def told(
@@ -168,6 +174,68 @@ def test_bonds_are_bounded_by_gates_and_by_neighbours() -> None:
     for _ in range(9):
         far.cx(0, 7)
     assert bond_bound(far).ranks == (1, 2, 3, 4, 3, 2, 1)
+
+
+def test_small_angles_entangle_little() -> None:
+    """A Fourier transform of an entangled state may need all bond dimensions by its gates, and few by their angles."""
+    circuit = ghz(24)
+    circuit.append(QFTGate(24), range(24))
+    op = reduced(CircuitOp.from_circuit(measured(circuit), shots=1)).parts[0].op  # swaps would count as gates
+    assert op.bonds.most == 12
+    assert max(op.bonds.likely) < 7
+    assert bond_bound(ghz(8)).likely == (1.0,) * 7
+    turned = QuantumCircuit(2)
+    turned.rzz(0.1, 0, 1)
+    (bits,) = bond_bound(turned).likely
+    (coefficients,) = [np.linalg.svd(np.diag(Operator(turned).data).reshape(2, 2) / 2, compute_uv=False)]
+    assert bits == pytest.approx(2 * np.log2(coefficients.sum()))
+
+
+def test_what_may_not_end_is_begun_only_where_it_can_be_ended() -> None:
+    """Planning measures in this process: a matrix product state that may take minutes stays out, one apart does not."""
+    several = [
+        told(100.0, certain=False),
+        told(100.0, certain=False),
+        told(1.0, certain=False),
+        told(100.0),
+        None,
+    ]
+    assert set(unending(several, [True, False, True, True, True])) == {0}
+
+
+def test_a_process_that_grows_past_its_allowance_is_killed() -> None:
+    """A simulation that takes more memory than it was given ends, and the guard says that it was the reason."""
+    grow = "x = []\nprint('begun', flush=True)\nwhile True: x.append(bytearray(b'1') * (1 << 24))"
+    with subprocess.Popen([sys.executable, "-c", grow], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with MemoryGuard(process.pid, 300 << 20) as guard:
+            assert process.wait(30) == -signal.SIGKILL
+        assert guard.exceeded
+
+
+def test_the_next_best_takes_over_from_what_needs_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A way whose process holds more than it may is given up for the next one, and the story says why."""
+    monkeypatch.setattr(workers, "allowance", lambda way: 1 << 20)
+    right = ways_of
+
+    def uncertain(*arguments: Any, **options: Any) -> Any:
+        """The diagram first, as if it were the fastest; the state vector after it."""
+        found = right(*arguments, **options)
+        ways = [
+            replace(way, forecast=replace(way.forecast, seconds=1e-6, compile_s=0.0, bounded=False))
+            if way.info.engine == "ddsim"
+            else replace(way, forecast=replace(way.forecast, seconds=10.0))
+            for way in found.ways
+        ]
+        return replace(found, ways=tuple(ways))
+
+    monkeypatch.setattr(running, "ways_of", uncertain)
+    op = CircuitOp.from_circuit(measured(entangled(15, 12)), shots=10, seed=11)
+    found = running.answer(op, np.zeros((1, 0)), machine_for(Selection()), np.random.default_rng(0))
+    (story,) = found.stories
+    assert "grew past 1 MiB and was killed" in story.tried[0].reason
+    assert sum(found.values[0].values()) == 10
 
 
 def test_forecasts_follow_structure() -> None:

@@ -353,7 +353,7 @@ def wide() -> QuantumCircuit:
     for layer in range(60):
         for qubit in range(layer % 2, 49, 2):
             circuit.rx(0.1 * layer + 0.3, qubit)
-            circuit.crx(0.3, qubit, qubit + 1)
+            circuit.crx(2.5, qubit, qubit + 1)
     circuit.measure_all()
     return circuit
 
@@ -371,7 +371,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "too wide": (
         lambda: Sampler().run([wide()]),
         InfeasibleError,
-        r"statevector needs 16 PiB of memory, the processor has .*matrix_product_state may take up to",
+        r"statevector needs 16 PiB of memory, the processor has .*matrix_product_state needs",
     ),
     "too wide to estimate": (
         lambda: Estimator().run([(wide().remove_final_measurements(inplace=False), "Z" * 50)]),
