@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hetero.planning.drift import Proposal
     from hetero.planning.evidence import Evidence
     from hetero.planning.selection import Selection
+    from hetero.run.metered import MeteredSession
     from hetero.run.session import Session
 
 __all__ = ["CONTROL", "Choice", "Considered", "MicroBatch", "Plan", "Request", "Speeds", "Within"]
@@ -244,6 +245,23 @@ class Plan:
         from hetero.planning.micro_batches import with_micro_batches
 
         return with_micro_batches(self, MicroBatch(requests, wait_s), None if nodes is None else tuple(nodes))
+
+    def metered(self) -> MeteredSession:
+        """A session of its own that says what each request took of the machine's energy and money: ``shares()``.
+
+        Counted where there are counters, else by the power model; the shares add up to the whole.
+
+        >>> import hetero as ht
+        >>> @ht.node
+        ... def double(x):
+        ...     return 2 * x
+        >>> with ht.plan(double, 1) as plan, plan.metered() as session:
+        ...     list(session.stream([1, 2])), [share.request for share in session.shares()]
+        ([2, 4], [0, 1])
+        """
+        from hetero.run.metered import MeteredSession
+
+        return MeteredSession(self)
 
     def on_ray(self, address: str | None = None, *, labels: Mapping[str, str] | None = None) -> Plan:
         """The same pipeline planned again for a Ray cluster, with the same face; for its nodes with these labels only.

@@ -14,6 +14,7 @@ The rule, for a processor and a stretch of time, whose energy was counted or mod
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,9 +23,10 @@ from typing import Generic, TypeVar
 from hetero.errors import ArgumentError
 from hetero.machine import Processor
 
-__all__ = ["Call", "Stay", "shares"]
+__all__ = ["Call", "Stay", "shares", "shares_of_all"]
 
 R = TypeVar("R", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +84,65 @@ def shares(
     return _scaled(found, _require(total_joules, "total"))
 
 
+def shares_of_all(
+    processors: Sequence[Processor],
+    calls: Mapping[str, Sequence[Call[R]]],
+    stays: Sequence[Stay[R]],
+    window_s: tuple[float, float],
+    total_joules: float | None = None,
+) -> dict[str, dict[R, float]]:
+    """Joules by processor and request, where counters tell of all processors together; ``calls`` are by the processor's
+    name. What was counted is divided over the processors as the power model says.
+
+    Raises:
+        ArgumentError: as from ``shares``.
+    """
+    found = {one.name: shares(one, calls.get(one.name, ()), stays, window_s) for one in processors}
+    if total_joules is None:
+        return found
+    everything = {(name, request): joules for name, own in found.items() for request, joules in own.items()}
+    scaled = _scaled(everything, _require(total_joules, "total")) if everything else {}
+    return {name: {request: scaled[name, request] for request in own} for name, own in found.items()}
+
+
 def _idle(
     processor: Processor, stays: Sequence[Stay[R]], start_s: float, end_s: float, everyone: Sequence[R]
 ) -> dict[R, float]:
-    joules = dict.fromkeys(everyone, 0.0)
-    cuts = {start_s, end_s}
-    for stay in stays:
+    there = _presence(stays, start_s, end_s)
+    change = Counter[float]()
+    for spans in there.values():
+        for came_s, left_s in spans:
+            change[came_s] += 1
+            change[left_s] -= 1
+    # What one who was there all the time would have by each moment: a span's part is a difference of two of these.
+    had, joules, alone, present = {start_s: 0.0}, 0.0, 0.0, change[start_s]
+    for before, after in pairwise(sorted({start_s, end_s, *change})):
+        part = processor.idle_watts * (after - before)
+        joules, alone = (joules + part / present, alone) if present else (joules, alone + part)
+        had[after] = joules
+        present += change[after]
+    return {
+        request: sum(had[left_s] - had[came_s] for came_s, left_s in there.get(request, ()))
+        + alone / len(everyone)
+        for request in everyone
+    }
+
+
+def _presence(stays: Sequence[Stay[R]], start_s: float, end_s: float) -> dict[R, list[tuple[float, float]]]:
+    """When each request was in the system, within the window, as spans that do not overlap."""
+    found: dict[R, list[tuple[float, float]]] = {}
+    for stay in sorted(stays, key=lambda one: one.start_s):
         _require(stay.end_s - stay.start_s, "stay")
-        cuts |= {min(max(moment, start_s), end_s) for moment in (stay.start_s, stay.end_s)}
-    for before, after in pairwise(sorted(cuts)):
-        present = {stay.request for stay in stays if stay.start_s <= before and after <= stay.end_s}
-        part = processor.idle_watts * (after - before) / (len(present) or len(everyone))
-        for request in present or everyone:
-            joules[request] += part
-    return joules
+        came_s, left_s = (min(max(moment, start_s), end_s) for moment in (stay.start_s, stay.end_s))
+        own = found.setdefault(stay.request, [])
+        if own and came_s <= own[-1][1]:
+            own[-1] = own[-1][0], max(left_s, own[-1][1])
+        else:
+            own.append((came_s, left_s))
+    return found
 
 
-def _scaled(found: Mapping[R, float], total: float) -> dict[R, float]:
+def _scaled(found: Mapping[K, float], total: float) -> dict[K, float]:
     modelled = math.fsum(found.values())
     if modelled > 0:
         return {request: joules * (total / modelled) for request, joules in found.items()}

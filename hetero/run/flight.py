@@ -30,6 +30,11 @@ class Landing:
         """What was put for it somewhere, done or not."""
         self.inside: dict[int, tuple[int, float]] = {}
 
+    @property
+    def done(self) -> Done:
+        """Who is to be told how it ends."""
+        return self._done
+
     def end(self, result: Any, error: BaseException | None) -> None:
         """The request is answered, once; what other stages still bring is dropped."""
         with self._lock:

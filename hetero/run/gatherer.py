@@ -53,6 +53,10 @@ def _outcome(run: Run, call: Sequence[Any]) -> Outcome:
         return error
 
 
+def _nobody(waiting: Sequence[Waiting], seconds: float) -> None:
+    """Who is not interested in calls."""
+
+
 class Gatherer:
     """A stage whose one call is made for several requests at once.
 
@@ -79,6 +83,8 @@ class Gatherer:
         self._dispatcher, self._cores, self._index = place
         self._note, self._explained, self._landed = note, explained, landed
         self._gathering = Gathering(plan.requests, plan.wait_s, alarms, self._begin)
+        self.told: Callable[[Sequence[Waiting], float], None] = _nobody
+        """Hears of each call: who shared it, and its seconds."""
         self._counts = threading.Lock()
         self._requests = self._calls = 0
 
@@ -116,7 +122,9 @@ class Gatherer:
             one.flight.inside[self._index] = threading.get_ident(), time.monotonic()
         begun_s = time.perf_counter()
         outcomes = run_together(self._run, [one.args for one in waiting])
-        self._note((begun_s, time.perf_counter()))
+        ended_s = time.perf_counter()
+        self._note((begun_s, ended_s))
+        self.told(waiting, ended_s - begun_s)
         with self._counts:
             self._calls += 1
             self._requests += len(waiting)

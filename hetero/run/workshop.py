@@ -49,13 +49,14 @@ class Workshop:
         builds: Sequence[Build],
         machine: Machine,
         open_device: Callable[[DeviceInfo], Device],
+        recorder: Callable[[Mapping[str, tuple[str, str]]], Recorder] = Recorder,
     ) -> None:
         found = [call for stage in stages for call in calls(stage.block)]
         self._opened = Opened(
             {call.executable: builds[call.executable] for call in found}, machine, open_device
         )
         self._places = _places(stages, builds, machine)
-        self._recorder = Recorder(self._places)
+        self._recorder = recorder(self._places)
         self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
         self._book = self._binding.book
         self.alarms = Alarms()
