@@ -28,11 +28,12 @@ from hetero.schedule.loading import (
     time_for_model,
 )
 from hetero.schedule.pooling import pooled
+from hetero.schedule.pricing import guided_by, prices_of
 from hetero.schedule.problem import Limits, Problem
 from hetero.schedule.repair import packed_by_solver, starting_draft
 from hetero.schedule.small import is_small, shortest_small
 from hetero.schedule.ticks import time_ticks
-from hetero.schedule.tradeoff import Multipliers, multipliers
+from hetero.schedule.tradeoff import Multipliers
 
 __all__ = ["shortest"]
 
@@ -42,12 +43,6 @@ SEARCH_FROM_TASKS = 30
 TURNS = ((0.05, 0.15), (0.5, 1.0))
 """Shares of the time that is left for local search, then CP-SAT: a short turn each, which is enough for
 most problems, then a long one."""
-
-TRADEOFF_UP_TO_SIZE = 20_000
-"""Options and edges up to which the linear program of chains and load together takes well under a second."""
-
-TRADEOFF_SIZE_PER_SECOND = 20_000
-"""Of it, somewhat less than is solved in a second: like the next, it does not look at the clock."""
 
 FITTED_OPTIONS_PER_SECOND = 15_000
 """For the load bound with fitted weights, half of what it does: its linear programs do not look at the clock."""
@@ -128,7 +123,7 @@ class _Solve:
     def _by_the_clock(self) -> None:
         if self._done or (self._budget.left == 0 and self._valid):
             return
-        self._bound_tradeoff()
+        self._follow_prices()
         if not self._done and (not self._valid or self._budget.left > loading_s(SMALL_KERNEL)):
             self._small(int(self._budget.left * NODES_PER_SECOND))
         turns: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
@@ -153,7 +148,7 @@ class _Solve:
         if steps == 0 and not self._valid:
             self._exact_steps(FIRST_ROUND_STEPS)
         if steps > 0 and not self._done:
-            self._bound_tradeoff()
+            self._follow_prices()
         if steps > 0 and not self._done:
             self._small(steps * NODES_PER_STEP)
         if steps > 0 and not self._done and self._arrays.tasks >= SEARCH_FROM_TASKS:
@@ -176,19 +171,20 @@ class _Solve:
         self._keep(outcome.draft)
         self._impossible = outcome.infeasible
 
-    def _bound_tradeoff(self) -> None:
-        size = self._arrays.options + self._arrays.edges
-        if size <= TRADEOFF_UP_TO_SIZE and (
-            self._budget.steps is not None
-            or self._budget.left > loading_s(LINEAR_PROGRAMS) + size / TRADEOFF_SIZE_PER_SECOND
-        ):
-            prices = self._prices
-            self._raise_bound(0.0 if prices is None else prices.bound_s(self._arrays))
+    def _follow_prices(self) -> None:
+        prices = self._prices
+        if prices is None:
+            return
+        self._raise_bound(prices.bound(self._arrays))
+        if not self._done:
+            self._keep(
+                guided_by(prices, self._arrays, self._limits, self._budget, lambda draft: draft.makespan_s)
+            )
 
     @cached_property
     def _prices(self) -> Multipliers | None:
         """Of chains, load and limits together: they bound by themselves, and guide the branch and bound."""
-        return multipliers(self._arrays, self._limits)
+        return prices_of(self._arrays, self._limits, self._budget)
 
     def _small(self, nodes: int) -> None:
         if not is_small(self._arrays, self._limits):

@@ -21,6 +21,7 @@ from hetero.schedule.latency import worst_case
 from hetero.schedule.list_scheduling import fixed_options, portfolio
 from hetero.schedule.loading import model_size, time_for_model
 from hetero.schedule.measures import chosen_options, period_s
+from hetero.schedule.pricing import GUIDED_FROM_TASKS, guided_by, prices_of
 from hetero.schedule.problem import Limits, Problem
 
 __all__ = ["load_bound", "shortest_period"]
@@ -30,13 +31,19 @@ def shortest_period(
     problem: Problem, arrays: Arrays, limits: Limits, budget: Budget
 ) -> tuple[Draft, float, float]:
     """The best draft found, its period, and a bound on the period."""
+
+    def value(draft: Draft) -> float:
+        in_time = limits.seconds is None or draft.makespan_s <= limits.seconds
+        return _period(problem, arrays, draft) if in_time else math.inf
+
     bound = load_bound(arrays)
-    drafts = [
-        draft
-        for draft in portfolio(arrays, limits, budget.until)
-        if limits.seconds is None or draft.makespan_s <= limits.seconds
-    ]
-    incumbent = min(drafts, key=lambda draft: _period(problem, arrays, draft), default=None)
+    drafts = [draft for draft in portfolio(arrays, limits, budget.until) if math.isfinite(value(draft))]
+    if arrays.tasks >= GUIDED_FROM_TASKS:
+        prices = prices_of(arrays, limits, budget, chains=False)
+        bound = max(bound, 0.0 if prices is None else prices.bound(arrays))
+        draft = guided_by(prices, arrays, limits, budget, value)
+        drafts += [] if draft is None else [draft]
+    incumbent = min(drafts, key=value, default=None)
     if incumbent is not None:
         period = _period(problem, arrays, incumbent)
         if period <= bound * (1 + 1e-12) or not _time_for_exact(arrays, limits, budget):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from hetero.errors import InfeasibleError
@@ -20,6 +23,7 @@ from hetero.schedule.loading import (
     model_size,
     time_for_model,
 )
+from hetero.schedule.pricing import GUIDED_FROM_TASKS, guided_by, prices_of
 from hetero.schedule.problem import Limits, Problem
 
 __all__ = ["smallest_sum"]
@@ -47,6 +51,16 @@ def _for_the_order(arrays: Arrays, budget: Budget) -> Budget:
         return budget
     loading = loading_s(LINEAR_PROGRAMS, SMALL_KERNEL, CP_SAT)
     return Budget(min(budget.seconds, FEW_TASKS_S + loading), None, budget.seed)
+
+
+def _within(limits: Limits, quantity: Floats) -> Callable[[Draft], float]:
+    """The sum of a draft, infinite where it takes too long."""
+    longest = math.inf if limits.seconds is None else limits.seconds
+
+    def value(draft: Draft) -> float:
+        return float(quantity[draft.option].sum()) if draft.makespan_s <= longest else math.inf
+
+    return value
 
 
 def _valid(problem: Problem, arrays: Arrays, limits: Limits, budget: Budget) -> Draft:
@@ -83,7 +97,12 @@ def _in(arrays: Arrays, part: Arrays, draft: Draft) -> Draft:
 def _coupled(
     problem: Problem, arrays: Arrays, limits: Limits, quantity: Floats, bound: float, budget: Budget
 ) -> tuple[Draft, float]:
-    valid = _valid(problem, arrays, limits, budget)
+    prices = prices_of(arrays, limits, budget, quantity) if arrays.tasks >= GUIDED_FROM_TASKS else None
+    if prices is not None:
+        bound = max(bound, prices.bound(arrays))
+    valid = guided_by(prices, arrays, limits, budget, _within(limits, quantity))
+    if valid is None:
+        valid = _valid(problem, arrays, limits, budget)
     outcome = _exact(arrays, limits, quantity, valid, budget)
     draft = outcome.draft or valid
     if quantity[valid.option].sum() < quantity[draft.option].sum():

@@ -8,7 +8,7 @@ algorithm for scheduling malleable tasks under general precedence constraints", 
 https://doi.org/10.1145/1159892.1159899).
 
 Limits on sums (energy, cost, error) are rows of the same program, so that where they rule out the fastest options the
-bound knows.
+bound knows. With a sum to be minimised and the makespan limited, it is the same program with another goal.
 
 What is reported is not the solver's optimum but the value of its multipliers, which bound the makespan however
 inexact they are: a flow along edges that weighs durations, and prices of each processor's work and of what is limited.
@@ -16,7 +16,8 @@ inexact they are: a flow along edges that weighs durations, and prices of each p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,6 +39,8 @@ class Multipliers:
     ``flow`` of each edge and ``ending`` of each task weigh chains, ``weight`` of each processor a second of one of its
     cores; together, a second of makespan weighs 1. ``price`` is of each limited sum, in parts of its limit. ``toll`` is
     what each option pays for its duration, its work and its part of the sums.
+
+    Where a sum is minimised, its own part of the toll weighs 1, and the last ``price`` is that of all the time allowed.
     """
 
     flow: Floats
@@ -46,10 +49,15 @@ class Multipliers:
     price: Floats
     toll: Floats
 
-    def bound_s(self, arrays: Arrays) -> float:
-        """Each task pays its least; what the limits allow is given back."""
+    def bound(self, arrays: Arrays) -> float:
+        """On the makespan in seconds, or on the sum. Each task pays its least; what the limits allow is given back."""
         paid = float(np.minimum.reduceat(self.toll, arrays.first[:-1]).sum())
         return max(0.0, paid - float(self.price.sum()) * (1 + SLACK)) * SAFETY
+
+    def times(self, factor: float) -> Multipliers:
+        return Multipliers(
+            *(factor * each for each in (self.flow, self.ending, self.weight, self.price, self.toll))
+        )
 
 
 SLACK = 1e-9
@@ -59,7 +67,7 @@ SLACK = 1e-9
 def tradeoff_bound(arrays: Arrays, limits: Limits = Limits()) -> float:  # noqa: B008 - frozen
     """The bound in seconds; 0 where the linear program was not solved."""
     found = multipliers(arrays, limits)
-    return 0.0 if found is None else found.bound_s(arrays)
+    return 0.0 if found is None else found.bound(arrays)
 
 
 def limited_sums(arrays: Arrays, limits: Limits) -> Sums:
@@ -72,14 +80,35 @@ def limited_sums(arrays: Arrays, limits: Limits) -> Sums:
     return [(values, limit) for values, limit in pairs if limit is not None]
 
 
-def multipliers(arrays: Arrays, limits: Limits = Limits()) -> Multipliers | None:  # noqa: B008 - frozen
-    """The best multipliers; None where there are no tasks, or the linear program was not solved."""
+def multipliers(
+    arrays: Arrays,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    minimised: Floats | None = None,
+    *,
+    chains: bool = True,
+    seconds: float = math.inf,
+) -> Multipliers | None:
+    """The best multipliers; None where there are no tasks, or the linear program was not solved within ``seconds``.
+
+    With ``minimised``, what each option takes of it, for the least sum within ``limits.seconds`` instead of the least
+    makespan. Without ``chains`` the makespan is the period: only the processors' work counts.
+    """
     if arrays.tasks == 0:
         return None
     leaving = _least_delays(arrays)
     sums = limited_sums(arrays, limits)
-    dual = _dual(arrays, leaving, sums)
-    return None if dual is None else _repaired(arrays, leaving, sums, *dual)
+    if minimised is None:
+        dual = _dual(arrays, leaving, sums, None, None, chains=chains, seconds=seconds)
+        return None if dual is None else _repaired(arrays, leaving, sums, *dual)
+    scale = float(minimised.mean())
+    if not scale > 0:
+        return None
+    dual = _dual(arrays, leaving, sums, minimised / scale, limits.seconds, chains=chains, seconds=seconds)
+    return (
+        None
+        if dual is None
+        else _for_sum(arrays, leaving, sums, minimised / scale, limits.seconds, scale, *dual)
+    )
 
 
 def _least_delays(arrays: Arrays) -> list[Floats]:
@@ -95,7 +124,14 @@ def _least_delays(arrays: Arrays) -> list[Floats]:
 
 
 def _dual(
-    arrays: Arrays, leaving: list[Floats], limited: Sums
+    arrays: Arrays,
+    leaving: list[Floats],
+    limited: Sums,
+    minimised: Floats | None,
+    longest_s: float | None,
+    *,
+    chains: bool,
+    seconds: float,
 ) -> tuple[Floats, Floats, Floats, Floats] | None:
     """The linear program's dual: of edges, of ends, of processors, of limited sums."""
     from scipy import optimize
@@ -115,14 +151,17 @@ def _dual(
             kept.append(part.ravel())
 
     own = [np.arange(arrays.first[task], arrays.first[task + 1]) for task in range(tasks)]
-    for edge in range(edges):  # start of the source + its duration + transfer <= start of the target
+    for edge in range(
+        edges if chains else 0
+    ):  # start of the source + its duration + transfer <= start of the target
         source, target = int(arrays.source[edge]), int(arrays.target[edge])
         entries(edge, own[source], arrays.seconds[own[source]] + leaving[edge])
         entries(edge, [options + source, options + target], [1.0, -1.0])
     ends = edges + np.arange(tasks)  # start + duration <= makespan
-    entries(edges + arrays.task, np.arange(options), arrays.seconds)
-    entries(ends, options + np.arange(tasks), 1.0)
-    entries(ends, makespan, -1.0)
+    if chains:
+        entries(edges + arrays.task, np.arange(options), arrays.seconds)
+        entries(ends, options + np.arange(tasks), 1.0)
+        entries(ends, makespan, -1.0)
     loads = edges + tasks  # work of a processor <= its cores * makespan
     entries(loads + arrays.processor, np.arange(options), arrays.seconds * arrays.cores)
     entries(loads + np.arange(arrays.processors), makespan, -arrays.capacity.astype(float))
@@ -138,8 +177,21 @@ def _dual(
     )
     shares = csr_array((np.ones(options), (arrays.task, np.arange(options))), shape=(tasks, makespan + 1))
     objective = np.zeros(makespan + 1)
-    objective[-1] = 1.0
-    result = linprog(objective, A_ub=table, b_ub=most, A_eq=shares, b_eq=np.ones(tasks), method="highs")
+    limits: list[tuple[float, float | None]] = [(0.0, None)] * (makespan + 1)
+    if minimised is None:
+        objective[-1] = 1.0
+    else:
+        objective[:options], limits[-1] = minimised, (0.0, longest_s)
+    result = linprog(
+        objective,
+        A_ub=table,
+        b_ub=most,
+        A_eq=shares,
+        b_eq=np.ones(tasks),
+        bounds=limits,
+        method="highs",
+        options={} if math.isinf(seconds) else {"time_limit": seconds},
+    )
     if result.x is None:
         return None
     dual = np.maximum(0.0, -result.ineqlin.marginals)
@@ -157,19 +209,56 @@ def _repaired(
 ) -> Multipliers | None:
     """What the solver's rounding has lost of a flow on its way through a task is made to leave at the end; and the
     makespan weighs exactly 1."""
+    found = _paid(arrays, leaving, limited, flow, ending, weight, price)
+    scale = _of_makespan(arrays, found)
+    return found.times(1.0 / scale) if scale > 0 else None
+
+
+def _for_sum(
+    arrays: Arrays,
+    leaving: list[Floats],
+    limited: Sums,
+    minimised: Floats,
+    longest_s: float | None,
+    scale: float,
+    flow: Floats,
+    ending: Floats,
+    weight: Floats,
+    price: Floats,
+) -> Multipliers | None:
+    """The same where a sum is minimised: what the makespan weighs is paid for with all of the time allowed."""
+    if longest_s is None:
+        flow, ending, weight = np.zeros_like(flow), np.zeros_like(ending), np.zeros_like(weight)
+    found = _paid(arrays, leaving, limited, flow, ending, weight, price)
+    time = _of_makespan(arrays, found) * (longest_s or 0.0)
+    return replace(found, price=np.append(found.price, time), toll=found.toll + minimised).times(scale)
+
+
+def _paid(
+    arrays: Arrays,
+    leaving: list[Floats],
+    limited: Sums,
+    flow: Floats,
+    ending: Floats,
+    weight: Floats,
+    price: Floats,
+) -> Multipliers:
+    """What each option pays for its duration, its work and its part of what is limited."""
     price = price * np.array(
         [limit > 0 for _, limit in limited]
     )  # under a limit of 0 nothing is left to be paid for
     into = np.bincount(arrays.target, flow, minlength=arrays.tasks)
     out = np.bincount(arrays.source, flow, minlength=arrays.tasks)
     ending = np.maximum(ending, into - out)
-    scale = float(ending.sum() + (weight * arrays.capacity).sum())
-    if not scale > 0:
-        return None
     toll = arrays.seconds * ((out + ending)[arrays.task] + arrays.cores * weight[arrays.processor])
     for edge in range(arrays.edges):
         source = arrays.source[edge]
         toll[arrays.first[source] : arrays.first[source + 1]] += flow[edge] * leaving[edge]
     for each, (quantity, limit) in zip(price, limited, strict=True):
         toll += each * quantity / (limit or 1.0)
-    return Multipliers(flow / scale, ending / scale, weight / scale, price / scale, toll / scale)
+    return Multipliers(flow, ending, weight, price, toll)
+
+
+def _of_makespan(arrays: Arrays, found: Multipliers) -> float:
+    """What a second of makespan weighs."""
+    return float(found.ending.sum() + (found.weight * arrays.capacity).sum())
