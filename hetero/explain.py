@@ -14,6 +14,10 @@ __all__ = ["bound_of", "chosen_option", "explain", "path_text", "times_the_chose
 
 _LOSERS = 3
 _REASON = 100
+_QUICKER = (
+    "Below 1x: quicker by itself, but no gain in the plan: it takes cores, lanes or energy that others use, or nobody "
+    "waits for it."
+)
 
 
 def explain(plan: Plan) -> str:
@@ -84,7 +88,9 @@ def _nodes(plan: Plan) -> str:
                 "; ".join(_losers(plan, path)),
             ]
         )
-    return show.text_table(["node", "device", "variant", "predicted", "measured", "lost"], rows)
+    table = show.text_table(["node", "device", "variant", "predicted", "measured", "lost"], rows)
+    quicker = any(factor < 0.995 for path in plan.choices for factor, _ in _losing(plan, path))
+    return f"{table}\n{_QUICKER}" if quicker else table
 
 
 def chosen_option(plan: Plan, path: str) -> Considered | None:
@@ -118,7 +124,7 @@ def _in_lanes(plan: Plan, path: str) -> bool:
     return any(int(plan.choices[other].variant.settings.get("lanes", 1)) > 1 for other in outer)
 
 
-def _losers(plan: Plan, path: str) -> Iterator[str]:
+def _losing(plan: Plan, path: str) -> list[tuple[float, Considered]]:
     """The measured options that were not taken, the nearest first, each with its factor."""
     chosen = chosen_option(plan, path)
     others = [
@@ -128,7 +134,11 @@ def _losers(plan: Plan, path: str) -> Iterator[str]:
         and option is not chosen
         and (factor := times_the_chosen(plan, path, option)) is not None
     ]
-    others.sort(key=lambda one: one[0])
+    return sorted(others, key=lambda one: one[0])
+
+
+def _losers(plan: Plan, path: str) -> Iterator[str]:
+    others = _losing(plan, path)
     for factor, option in others[:_LOSERS]:
         name = "" if option.choice.device == CONTROL else f"{option.choice.device} "
         yield f"{name}{option.choice.variant} {factor:.2f}x"

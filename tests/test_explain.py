@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,21 @@ def test_each_node_has_a_row_with_what_lost_and_by_how_much(plan: Plan) -> None:
     for name in ("double", "map#1", "branch#1"):
         assert row(text, name)
     assert "control" in row(text, "map#1")
+
+
+def test_a_loser_that_is_quicker_by_itself_is_explained(plan: Plan) -> None:
+    """A factor below one looks like a mistake to whoever is not told; without one nothing is said."""
+    assert "quicker by itself" not in plan.explain()
+    options = dict(plan.options)
+    options["affine"] = tuple(
+        replace(one, estimate=replace(one.estimate, seconds=1e-9))
+        if one.choice.device == "cpu/slow" and one.estimate is not None
+        else one
+        for one in options["affine"]
+    )
+    text = replace(plan, options=options).explain()
+    assert "cpu/slow fp32 threads=1 0.00x" in text
+    assert "quicker by itself" in text
 
 
 def test_what_could_not_be_chosen_says_why(plan: Plan) -> None:

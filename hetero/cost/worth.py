@@ -21,6 +21,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from hetero import show
 from hetero.cost.contender import Candidate
 from hetero.device import Variant
 
@@ -173,7 +174,8 @@ class Bar:
             )
         least, most = self.promise_s(candidate, begun), self.most_s(candidate, begun)
         if least > most:
-            return f"{UNMEASURED}: it takes {least:.2g} s at best, and {most:.2g} s would be too many here"
+            times = f"{show.seconds(least)} at best, and {show.seconds(most)}"
+            return f"{UNMEASURED}: it takes {times} would be too long here"
         return ""
 
 

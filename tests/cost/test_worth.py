@@ -28,7 +28,7 @@ def test_more_threads_divide_the_time_at_best() -> None:
     """Half of what one thread takes is too much where another takes less with two."""
     slow, fast, wanted = way("a", seconds=4.0), way("b", threads=2, seconds=1.0), way("a", threads=2)
     assert Bar([slow]).skip(wanted.candidate, []) == ""
-    assert "2 s at best" in Bar([slow, fast]).skip(wanted.candidate, [])
+    assert "2.00 s at best" in Bar([slow, fast]).skip(wanted.candidate, [])
 
 
 def test_a_way_that_leaves_cores_free_gets_more_than_its_due() -> None:
