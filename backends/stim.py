@@ -24,6 +24,7 @@ from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_build import places
+from hetero.ops.counts import tally
 from hetero.values import Specs
 
 NAME = "cpu/stim"
@@ -153,18 +154,7 @@ def _counts(op: CircuitOp, circuit: Any) -> Any:
         counts = []
         for _ in rows:
             sampler = measured.compile_sampler(seed=int(generator.integers(2**62)))
-            counts.append(_tally(sampler.sample(shots), [clbit for clbit, _ in final]))
+            counts.append(tally(sampler.sample(shots), [clbit for clbit, _ in final]))
         return (op.pack_counts(counts, shape),)
 
     return run
-
-
-def _tally(samples: Any, clbits: Sequence[int]) -> dict[int, int]:
-    """(shots, measured) of 0 and 1 as counts of the values of the classical bits."""
-    seen, times = np.unique(np.packbits(samples, axis=1, bitorder="little"), axis=0, return_counts=True)
-    counts: dict[int, int] = {}
-    for row, n in zip(seen, times.tolist(), strict=True):
-        number = int.from_bytes(row.tobytes(), "little")
-        bits = sum((number >> place & 1) << clbit for place, clbit in enumerate(clbits))
-        counts[bits] = counts.get(bits, 0) + n
-    return counts

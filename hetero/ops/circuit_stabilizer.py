@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hetero.ops.circuit_features import CLIFFORD_GATES
+from hetero.ops.counts import tally
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -50,8 +51,4 @@ def draw_from_tableau(
     sums = rng.integers(0, 2, (shots, unitary.num_qubits), np.int32) @ state.clifford.stab_x.astype(np.int32)
     samples = (sums + start) & 1
     clbits = sorted(final)
-    seen, counts = np.unique(samples[:, [final[c] for c in clbits]], axis=0, return_counts=True)
-    return {
-        sum(int(bit) << clbit for bit, clbit in zip(row, clbits, strict=True)): int(count)
-        for row, count in zip(seen, counts, strict=True)
-    }
+    return tally(samples[:, [final[c] for c in clbits]], clbits)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Counts", "values_of"]
+__all__ = ["Counts", "tally", "values_of"]
 
 SIGNIFICANCE = 1e-6
 """Samples of one distribution are taken for different ones once in a million comparisons."""
@@ -46,6 +46,23 @@ class Counts(dict[str, int]):
         if _plausible(table):
             return 0.0
         return float(np.abs(table[0] - table[1]).sum() / 2 / self.shots)
+
+
+def tally(samples: np.ndarray[Any, Any], clbits: Sequence[int]) -> dict[int, int]:
+    """How often each value of the classical bits was seen: ``samples`` (shots, bits) of 0 and 1, whose columns are
+    these classical bits.
+
+    >>> tally(np.array([[1, 0], [1, 0], [0, 1]]), [2, 0])
+    {1: 1, 4: 2}
+    """
+    packed = np.packbits(np.asarray(samples, bool), axis=1, bitorder="little")
+    seen, times = np.unique(packed, axis=0, return_counts=True)
+    counts: dict[int, int] = {}
+    for row, n in zip(seen, times.tolist(), strict=True):
+        number = int.from_bytes(row.tobytes(), "little")
+        bits = sum((number >> place & 1) << clbit for place, clbit in enumerate(clbits))
+        counts[bits] = counts.get(bits, 0) + n
+    return dict(sorted(counts.items()))
 
 
 def values_of(counts: Mapping[str, int]) -> dict[int, int]:

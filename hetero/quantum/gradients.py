@@ -84,8 +84,8 @@ class Differentiable:
         """
         rows = self._rows(sets)
         pull = np.reshape(np.asarray(weights, np.float64), (len(rows), len(self.op.observables)))
-        if self._by_adjoint(rows, 1, method):
-            return self._walked_back(rows, pull)
+        if way := self._adjoint_way(rows, 1, method):
+            return self._walked_back(way, rows, pull)
         values, jacobian = self._shifted(rows)
         return values, np.einsum("so,sop->sp", pull, jacobian)
 
@@ -96,31 +96,32 @@ class Differentiable:
             InfeasibleError: as for `gradient`.
         """
         rows, count = self._rows(sets), len(self.op.observables)
-        if not self._by_adjoint(rows, count, method):
+        each = np.repeat(rows, count, axis=0)
+        way = self._adjoint_way(each, count, method)
+        if way is None:
             return self._shifted(rows)
-        every = np.tile(np.eye(count), (len(rows), 1))
-        values, slopes = self._walked_back(np.repeat(rows, count, axis=0), every)
+        values, slopes = self._walked_back(way, each, np.tile(np.eye(count), (len(rows), 1)))
         return values[::count], slopes.reshape(len(rows), count, -1)
 
-    def _by_adjoint(self, rows: Array, passes: int, method: Method) -> bool:
-        """Whether to go by the adjoint method: where it is offered and takes fewer simulations."""
+    def _adjoint_way(self, rows: Array, passes: int, method: Method) -> tuple[DeviceInfo, Variant] | None:
+        """Who runs the adjoint method; None where it is not offered or takes more simulations than shifts do."""
         if method not in ("auto", "adjoint", "shift"):
             raise ArgumentError(f"method={method!r}: expected 'auto', 'adjoint' or 'shift'")
         if method == "shift" or not self.parameters:
-            return False
+            return None
         try:
-            self._offer(rows)
+            way = widest(self._adjoint, specs_of([rows]), self._machine)
         except InfeasibleError as error:
             if method == "adjoint":
                 raise InfeasibleError(f"{error}; use method='shift'") from error
-            return False
-        return method == "adjoint" or ADJOINT_COST * passes <= 1 + 2 * len(self._gates.offset)
+            return None
+        worth = method == "adjoint" or ADJOINT_COST * passes <= 1 + 2 * len(self._gates.offset)
+        return way if worth else None
 
-    def _offer(self, rows: Array) -> tuple[DeviceInfo, Variant]:
-        return widest(self._adjoint, specs_of([rows]), self._machine)
-
-    def _walked_back(self, rows: Array, weights: Array) -> tuple[Array, Array]:
-        values, slopes = run_on(self._adjoint, *self._offer(rows), [rows, weights])
+    def _walked_back(
+        self, way: tuple[DeviceInfo, Variant], rows: Array, weights: Array
+    ) -> tuple[Array, Array]:
+        values, slopes = run_on(self._adjoint, *way, [rows, weights])
         return values, slopes
 
     def _shifted(self, rows: Array) -> tuple[Array, Array]:
