@@ -18,7 +18,7 @@ from hetero.errors import InfeasibleError
 from hetero.explain import chosen_option, times_the_chosen
 from hetero.plans import CONTROL
 from hetero.report.figures import dollars_seen, error_text, joules_seen
-from hetero.report.measured import Measured, measure
+from hetero.report.measured import Measured, measure, no_word_of_drift
 from hetero.report.page import Observed, write_report
 from hetero.run.load import Load, LoadCurve, closed_loop
 from hetero.show import rate, seconds
@@ -170,7 +170,7 @@ def _plans(plan: Plan) -> Iterator[tuple[str, Plan]]:
 
 def _see(name: str, plan: Plan, call: Sequence[Any], reference: Any) -> Seen:
     """Measure a plan, and let go of its engines: their threads would disturb the next one."""
-    with plan:
+    with plan, no_word_of_drift():
         measured = measure(plan, call, RUNS, RUNS_S)
         loads = tuple(closed_loop(plan, [ht.args(*call)], users=count, seconds=LOAD_S) for count in IN_FLIGHT)
         result = plan(*call)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from hetero import show
 from hetero.cost.measurement import specs_text
 from hetero.cost.store import ProfileStore
 from hetero.errors import InfeasibleError
@@ -82,7 +83,8 @@ class Drift:
 
     def __str__(self) -> str:
         more = f"{self.factor:.2f} times" if self.factor > 1 else f"only {self.factor:.2f} of"
-        return f"{self.path} takes {self.measured_s:.3g} s, {more} the {self.predicted_s:.3g} s predicted"
+        predicted = show.seconds(self.predicted_s)
+        return f"{self.path} takes {show.seconds(self.measured_s)}, {more} the {predicted} predicted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from hetero.plans import Plan
     from hetero.run.trace import Span
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "measure", "no_word_of_drift"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,21 @@ class Measured:
     @property
     def p99_s(self) -> float:
         return float(np.percentile(self.runs_s, 99))
+
+
+@contextmanager
+def no_word_of_drift() -> Iterator[None]:
+    """Where predicted and measured times are about to stand side by side, the log need not compare them meanwhile."""
+    log = logging.getLogger("hetero.run")
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return getattr(record, "event_kind", "") != "drift"
+
+    log.addFilter(is_other)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_other)
 
 
 def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.0) -> Measured:

@@ -38,7 +38,7 @@ __all__ = ["Load", "LoadCurve", "Target", "closed_loop", "load_curve", "open_loo
 
 SECONDS = 5.0
 
-FEWEST = 8
+FEWEST = 5
 """Answers below which no rate is told; nor below one for each user, since their answers may come all at once."""
 
 STRETCH = 5.0

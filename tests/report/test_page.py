@@ -13,9 +13,11 @@ from headless_browser import visit
 import hetero as ht
 from hetero.bill import bills, total
 from hetero.constraint_costs import rows_of
+from hetero.events import EventLog
 from hetero.explain import path_text
 from hetero.plans import Plan
 from hetero.report import gantt
+from hetero.report.measured import no_word_of_drift
 from hetero.report.page import Observed, observe, write_report
 
 
@@ -105,6 +107,20 @@ def test_it_shows_throughput_and_latency_under_load(page: Path) -> None:
     text = page.read_text()
     assert re.search(r"<td>closed: 1 in flight</td>", text)
     assert re.search(r"<td>open: [\d.,e+]+ a second</td>", text)
+
+
+def test_drift_is_not_told_while_it_is_measured(caplog: pytest.LogCaptureFixture) -> None:
+    """The page compares predicted with measured; before and after, and of anything else, the log hears as ever."""
+    log = EventLog()
+    with no_word_of_drift():
+        log.add("drift", "node", "is slow")
+        log.add("lost", "device", "is gone")
+    log.add("drift", "node", "is slow again")
+    assert [record.getMessage() for record in caplog.records] == [
+        "lost device: is gone",
+        "drift node: is slow again",
+    ]
+    assert len(log.since()) == 3
 
 
 def test_loads_are_those_that_were_asked_for(plan: Plan) -> None:
