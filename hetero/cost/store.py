@@ -137,7 +137,8 @@ class ProfileStore:
 
     def prune(self, *, before: float | None = None, keep_devices: Collection[str] | None = None) -> int:
         """Drop measurements older than ``before`` (seconds since the epoch) and those of devices whose
-        fingerprint is not in ``keep_devices``; the number that went. Without either, nothing goes.
+        fingerprint is not in ``keep_devices``; the number that went. Without either, nothing goes. Records as old go
+        with them: what they say is found out again where it is needed.
 
         Raises:
             StoreError: the file cannot be written.
@@ -150,7 +151,10 @@ class ProfileStore:
         with self._lock:
             gone = [row.key for row in self.rows() if goes(row)]
             delete = "DELETE FROM profile_v2 WHERE op=? AND device=? AND variant=? AND specs=?"
-            self._database.write((delete, (k.op, k.device, k.variant, k.specs)) for k in gone)
+            writes: list[Write] = [(delete, (k.op, k.device, k.variant, k.specs)) for k in gone]
+            if before is not None:
+                writes.append(("DELETE FROM record_v1 WHERE written_at < ?", (before,)))
+            self._database.write(writes)
             for key in gone:
                 self._profiles.pop(key, None)
             return len(gone)

@@ -6,13 +6,15 @@ its results back. For a quick function that costs more than anything that could 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from hetero.cost.store import ProfileStore
+from hetero.graph import Graph
 from hetero.planning.evidence import Evidence
 from hetero.planning.options import Candidate
 
-__all__ = ["WORTH_S", "is_apart", "too_quick"]
+__all__ = ["WORTH_S", "is_apart", "nothing_beside", "too_quick"]
 
 WORTH_S = 1e-3
 """Seconds of a call from which on a process of its own may pay: some ten times an empty hand-over."""
@@ -41,6 +43,32 @@ def too_quick(
                 f"a call takes {seconds * 1e6:.3g} us in this process: too quick to be handed to another one"
             )
     return found
+
+
+def nothing_beside(candidates: Sequence[Candidate], graph: Graph, objective: str) -> dict[Candidate, str]:
+    """Those apart that no other node could run beside, where one request at a time counts; and why.
+
+    The interpreter lock is then nobody else's, and a call costs the hand-over more. What is inside a map may run beside
+    itself; a way that is the only one of its node stays.
+    """
+    if objective != "latency":
+        return {}
+    here = {c.path for c in candidates if not is_apart(c)}
+    alone = _alone(graph)
+    return {
+        candidate: "nothing else runs meanwhile: in another process it would take the hand-over more"
+        for candidate in filter(is_apart, candidates)
+        if candidate.path in alone and candidate.path in here
+    }
+
+
+def _alone(graph: Graph) -> set[str]:
+    """The nodes at the top of a graph that are before or after every other one."""
+    before: dict[str, set[str]] = {}
+    for node in graph:
+        before[node.name] = {p for parent in node.parents for p in (parent, *before[parent])}
+    after = Counter(name for earlier in before.values() for name in earlier)
+    return {name for name, earlier in before.items() if len(earlier) + after[name] == len(graph) - 1}
 
 
 def _call_seconds(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> float | None:

@@ -22,7 +22,7 @@ from hetero.cost.worth import UNMEASURED
 from hetero.errors import InfeasibleError, WorkerError
 from hetero.graph import Graph
 from hetero.machine import Machine
-from hetero.planning.apart import is_apart, too_quick
+from hetero.planning.apart import is_apart, nothing_beside, too_quick
 from hetero.planning.beside import speeds_beside
 from hetero.planning.contention import Contention
 from hetero.planning.control import Setting, apart_of, better_for
@@ -90,6 +90,8 @@ def decide(
     )
     everything = [candidate for found in candidates.values() for candidate in found]
     failures: Mapping[Candidate, str] = hopeless(everything, evidence)
+    if math.isfinite(effort.hopeless):
+        failures = {**failures, **nothing_beside(everything, graph, request.objective)}
     measure = measure or partial(measure_here, deadline=deadline, progress=progress)
     profile = partial(
         _measure,

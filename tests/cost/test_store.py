@@ -10,6 +10,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -385,6 +386,18 @@ def test_prune_drops_the_old_and_the_foreign(tmp_path: Path) -> None:
         assert store.prune(before=15) == 1
         assert store.prune(keep_devices=["device"]) == 1
         assert [row.key for row in store.rows()] == [key(2)]
+
+
+def test_prune_by_age_drops_records_too(tmp_path: Path) -> None:
+    """Else they would be all that a store grows by; by device they cannot be told apart, and stay."""
+    with store_in(tmp_path) as store:
+        store.put_record("offers", "old", {"x": 1})
+        assert store.prune(keep_devices=["device"]) == 0
+        assert store.records("offers") == {"old": {"x": 1}}
+        store.prune(before=time.time() - 60)
+        assert store.get_record("offers", "old") == {"x": 1}
+        store.prune(before=time.time() + 60)
+        assert store.get_record("offers", "old") is None
 
 
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0])

@@ -11,9 +11,10 @@ import hetero as ht
 from hetero.cost.measurement import Measurement
 from hetero.cost.store import ProfileStore
 from hetero.device import Variant
+from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Processor
-from hetero.planning.apart import is_apart, too_quick
+from hetero.planning.apart import is_apart, nothing_beside, too_quick
 from hetero.planning.contention import Contention
 from hetero.planning.control import apart_of, control_options
 from hetero.planning.options import Candidate
@@ -99,3 +100,31 @@ def test_quick_functions_are_not_even_tried_apart(seconds: float | None, reason:
     assert [is_apart(c) for c in (here, apart)] == [False, True]
     assert here not in found
     assert (reason in found[apart]) if reason else (apart not in found)
+
+
+CHAIN = ht.pipeline(lambda xs: python(ht.map(python, python(xs)))).trace()
+
+
+def ways_of(graph: Graph, *devices: str) -> list[Candidate]:
+    cpu = Processor("cpu", cores=2)
+    infos = [info(name, isolation="process" if name == APART else "inline") for name in devices]
+    return [
+        Candidate(path, node.op, one, cpu, Variant("native"))
+        for path, node in graph.walk()
+        for one in infos
+        if not node.op.subgraphs
+    ]
+
+
+def test_a_function_with_nothing_beside_it_is_not_tried_in_a_process() -> None:
+    """What is inside a map runs beside itself, and under load everything runs beside something."""
+    ways = ways_of(CHAIN, HERE, APART)
+    assert {c.path for c in nothing_beside(ways, CHAIN, "latency")} == {"python", "python#2"}
+    assert all(is_apart(c) for c in nothing_beside(ways, CHAIN, "latency"))
+    assert nothing_beside(ways, CHAIN, "throughput") == {}
+    assert nothing_beside(ways_of(WIDE, HERE, APART), WIDE, "latency") == {}
+
+
+def test_the_only_way_of_a_function_stays() -> None:
+    """A user who allows nothing else gets it."""
+    assert nothing_beside(ways_of(CHAIN, APART), CHAIN, "latency") == {}
