@@ -13,6 +13,7 @@ HeteroError
  │    └── WorkerError                     a device's worker process died or did not answer
  ├── ProblemError        (ValueError)     a scheduling problem is malformed
  ├── InfeasibleError     (ValueError)     no schedule or plan can satisfy what was asked
+ ├── MissingFileError    (FileNotFoundError)  a file that was named does not exist
  ├── PlanMismatchError   (ValueError)     a saved plan does not fit this pipeline or machine
  ├── StoreError          (OSError)        the profile store cannot be used
  ├── NodeError           (RuntimeError)   a node of a running plan raised; the cause is attached
@@ -41,6 +42,7 @@ __all__ = [
     "HeteroError",
     "InfeasibleError",
     "MissingExtraError",
+    "MissingFileError",
     "ModelError",
     "NodeError",
     "OverloadError",
@@ -137,6 +139,10 @@ class ProblemError(HeteroError, ValueError):
 
 class InfeasibleError(HeteroError, ValueError):
     """Nothing feasible exists; the message names the limit that binds and by how much."""
+
+
+class MissingFileError(HeteroError, FileNotFoundError):
+    """A file that was named does not exist; the message has its path."""
 
 
 class PlanMismatchError(HeteroError, ValueError):

@@ -15,7 +15,7 @@ from hetero.cost.estimate import Estimate
 from hetero.cost.metrics import METRICS, Metric
 from hetero.cost.store import ProfileStore
 from hetero.device import Variant
-from hetero.errors import HeteroError, PlanMismatchError
+from hetero.errors import HeteroError, MissingFileError, PlanMismatchError
 from hetero.files import write_atomically
 from hetero.graph import Graph
 from hetero.limits import Limits
@@ -48,12 +48,15 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
     """The plan in a file, for this graph on this machine.
 
     Raises:
+        MissingFileError: there is no such file.
         PlanMismatchError: the file is no plan, or its pipeline or its machine differs; names the difference.
     """
     try:
         if Path(path).stat().st_size > LARGEST_NBYTES:
             raise PlanMismatchError(f"{path} is not a plan file: it is larger than {LARGEST_NBYTES >> 20} MB")
         data = json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no plan file {path}; plan.save(path) writes one") from error
     except OSError as error:
         raise PlanMismatchError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

@@ -176,10 +176,12 @@ def test_a_file_of_another_kind_is_refused(content: str, tmp_path: Path) -> None
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """Missing, a folder, or not text."""
-    for path in (tmp_path / "missing.json", tmp_path):
-        with pytest.raises(PlanMismatchError, match="cannot read"):
-            ht.load_plan(path, pipeline)
+    """A folder, or not text; one that is not there is told apart, as Python does."""
+    with pytest.raises(FileNotFoundError, match=r"there is no plan file .*missing\.json") as missing:
+        ht.load_plan(tmp_path / "missing.json", pipeline)
+    assert isinstance(missing.value, ht.HeteroError)
+    with pytest.raises(PlanMismatchError, match="cannot read"):
+        ht.load_plan(tmp_path, pipeline)
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x80")
     with pytest.raises(PlanMismatchError, match="is not a plan file"):
         ht.load_plan(tmp_path / "binary.json", pipeline)
