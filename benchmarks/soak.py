@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,8 @@ def torment(session: Session, device: Shaky, workers: Apart, until: float, seed:
         fault = rng.choice(("kill", "err", "go", "come"))
         done[fault] += 1
         if fault == "kill" and (pid := workers.workers[APART.name].pid):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended by itself, of the kill before
+                os.kill(pid, signal.SIGKILL)
         elif fault == "err":
             device.failures = rng.choice((1, 2))
         else:
