@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hetero.rewrite.last_permutations import BitProgram
+
 __all__ = ["First", "Join", "JoinedCounts", "JoinedValues"]
 
 
@@ -33,17 +35,20 @@ class First:
 class JoinedCounts:
     """Parts are measured apart. Shots of independent parts may be paired in any order, so in a random one.
 
-    ``places``: for each part the whole's classical bit that each of its own bits is.
+    ``places``: for each part the whole's bit that each of its own bits is. The whole's bits are the classical ones, or
+    what the ``program`` makes those of.
     """
 
     shots: int
     places: tuple[tuple[int, ...], ...]
+    program: BitProgram | None = None
 
     def __call__(self, answers: Sequence[Any], sets: int, rng: np.random.Generator) -> list[dict[int, int]]:
         spread = [
             [_moved(one, place) for one in found] for found, place in zip(answers, self.places, strict=True)
         ]
-        return [_paired([found[i] for found in spread], self.shots, rng) for i in range(sets)]
+        joined = [_paired([found[i] for found in spread], self.shots, rng) for i in range(sets)]
+        return joined if self.program is None else [self.program.run(one) for one in joined]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hetero.ops.circuit_swaps import without_swaps
 from hetero.rewrite.components import components, packed, part_of
 from hetero.rewrite.joined import First, Join, JoinedCounts, JoinedValues
 from hetero.rewrite.known_bits import with_known_bits
+from hetero.rewrite.last_permutations import BitProgram, without_last_permutations
 from hetero.rewrite.light_cone import by_light_cone, light_cone, together
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ def reduced(op: CircuitOp) -> Reduced:
         measured = dict.fromkeys(final.values(), "Z")
         why = "outside the light cone of what is measured, or diagonal before it"
         circuit = _noted(circuit, lambda c: light_cone(c, measured), why, notes)
+        bare, program = without_last_permutations(circuit, final)
+        if program.gates:
+            notes.append(
+                f"{len(program.gates)} last gates permute basis states: computed on the bits that are counted"
+            )
+            bare = light_cone(bare, dict.fromkeys(program.needed, "Z"))
+            return _counts(op, bare, {place: place for place in program.needed}, notes, program)
         return _counts(op, circuit, final, notes)
     terms = list(_terms(op, np.argsort(where)))
     asked = together(term.asked for term in terms)
@@ -96,7 +104,14 @@ def _columns(op: CircuitOp, circuit: QuantumCircuit) -> tuple[int, ...]:
     return tuple(place[parameter] for parameter in circuit.parameters)
 
 
-def _counts(op: CircuitOp, circuit: QuantumCircuit, final: Mapping[int, int], notes: list[str]) -> Reduced:
+def _counts(
+    op: CircuitOp,
+    circuit: QuantumCircuit,
+    final: Mapping[int, int],
+    notes: list[str],
+    program: BitProgram | None = None,
+) -> Reduced:
+    """``final``: bit of the joined values -> qubit; the program, where there is one, makes classical bits of them."""
     if not notes and len(components(circuit)) == 1:
         return as_it_is(op)
     assert op.shots is not None
@@ -109,7 +124,7 @@ def _counts(op: CircuitOp, circuit: QuantumCircuit, final: Mapping[int, int], no
         part = CircuitOp.from_circuit(own, shots=op.shots, name=op.name, seed=seed)
         parts.append(Part(part, _columns(op, own)))
         places.append(tuple(clbit for clbit, _ in bits))
-    return Reduced(tuple(parts), JoinedCounts(op.shots, tuple(places)), tuple(notes))
+    return Reduced(tuple(parts), JoinedCounts(op.shots, tuple(places), program), tuple(notes))
 
 
 def _measured(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:

@@ -39,7 +39,7 @@ def halves(qubits: int = 12, measured: bool = True) -> QuantumCircuit:
         circuit.ry(angle, qubit)
     for first in (0, qubits // 2):
         for qubit in range(first, first + qubits // 2 - 1):
-            circuit.cx(qubit, qubit + 1)
+            circuit.crx(np.pi, qubit, qubit + 1)
     if measured:
         circuit.measure_all()
     return circuit

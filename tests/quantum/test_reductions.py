@@ -18,6 +18,7 @@ from hetero.ops.circuit_swaps import without_swaps
 from hetero.rewrite.components import components, packed, part_of
 from hetero.rewrite.gate_axes import DIAGONAL, axes_of
 from hetero.rewrite.known_bits import with_known_bits
+from hetero.rewrite.last_permutations import without_last_permutations
 from hetero.rewrite.light_cone import light_cone
 from hetero.rewrite.reduce_circuit import reduced
 
@@ -208,6 +209,50 @@ def test_parts_together_have_the_expectation_values_of_the_whole(circuit: Quantu
     found = small.combine(answers, 2, np.random.default_rng(0))
     (expected,) = op.load()(*([rows] if op.features.parameters else []))
     assert found == pytest.approx(np.broadcast_to(expected, found.shape), abs=1e-9)
+
+
+@many
+@given(measured_circuits(most_gates=6), st.data())
+def test_last_permutations_are_computed_on_bits(circuit: QuantumCircuit, data: st.DataObject) -> None:
+    """Arithmetic before measurement is done on the counted bits: the distribution stays what it was, exactly."""
+    op = CircuitOp.from_circuit(circuit, shots=1)
+    final = dict(op.final_measurements or {})
+    unitary = op.unitary.copy()
+    n = unitary.num_qubits
+    for _ in range(data.draw(st.integers(0, 6))):
+        width = data.draw(st.integers(1, min(3, n)))
+        name = data.draw(
+            st.sampled_from(
+                [("x", "y", "t"), ("cx", "cy", "swap", "cz"), ("ccx", "cswap", "rccx")][width - 1]
+            )
+        )
+        getattr(unitary, name)(*data.draw(st.permutations(range(n)))[:width])
+    bare, program = without_last_permutations(unitary, final)
+    found: dict[int, float] = {}
+    for state, p in enumerate(Statevector(bare).probabilities()):
+        needed = sum((state >> place & 1) << place for place in program.needed)
+        (bits,) = program.run({needed: 1})
+        found[bits] = found.get(bits, 0.0) + p
+    wanted: dict[int, float] = {}
+    for state, p in enumerate(Statevector(unitary).probabilities()):
+        bits = sum((state >> qubit & 1) << clbit for clbit, qubit in final.items())
+        wanted[bits] = wanted.get(bits, 0.0) + p
+    assert {b: p for b, p in found.items() if p > 1e-9} == pytest.approx(
+        {b: p for b, p in wanted.items() if p > 1e-9}
+    )
+
+
+def test_of_an_adder_on_a_superposition_the_superposition_is_simulated() -> None:
+    """Forty qubits that are added up are forty qubits in superposition, and bits that are added up."""
+    circuit = QuantumCircuit(41)
+    circuit.ry(0.7, range(40))
+    for qubit in range(39):
+        circuit.ccx(qubit, qubit + 1, 40)
+        circuit.cx(qubit, qubit + 1)
+    circuit.measure_all()
+    small = reduced(CircuitOp.from_circuit(circuit, shots=10))
+    assert max(part.op.features.qubits for part in small.parts) <= 10
+    assert not any(part.op.features.two_qubit_gates for part in small.parts)
 
 
 def test_a_fourier_transform_of_a_basis_state_falls_apart() -> None:
