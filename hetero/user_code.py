@@ -42,25 +42,29 @@ def location() -> str:
 
 def line_of(traceback: TracebackType | None) -> str:
     """As ``location``, of the user's line that an error came from."""
-    return _users_line(_from_within(traceback))
+    return _users_line((frame.f_code.co_filename, line) for frame, line in _from_within(traceback))
 
 
 def raised_in(traceback: TracebackType | None) -> str:
-    """As ``line_of``, where the user's code raised, itself or through a library that it called; "" where hetero did."""
-    for filename, line in _from_within(traceback):
-        if is_ours(filename):
+    """As ``line_of``, where the user's code raised, itself or through a library that it called.
+
+    "" where hetero did, its ready pipelines included: their lines say nothing to whoever only runs them.
+    """
+    for frame, line in _from_within(traceback):
+        filename = frame.f_code.co_filename
+        if frame.f_globals.get("__name__", "").partition(".")[0] == "hetero":
             return ""
         if not is_library(filename):
             return f"{Path(filename).name}:{line}"
     return ""
 
 
-def _from_within(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
-    lines = []
+def _from_within(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+    frames = []
     while traceback is not None:
-        lines.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
+        frames.append((traceback.tb_frame, traceback.tb_lineno))
         traceback = traceback.tb_next
-    return reversed(lines)
+    return reversed(frames)
 
 
 def _outward(frame: FrameType | None) -> Iterator[tuple[str, int]]:
