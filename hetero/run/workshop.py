@@ -56,6 +56,10 @@ class Workshop:
             {call.executable: builds[call.executable] for call in found}, machine, open_device
         )
         self._places = _places(stages, builds, machine)
+        self._away = {
+            c.path for c in found if not is_host(machine.device(builds[c.executable].device).memory_space)
+        }
+        """Nodes that are called with handles of another memory, which say nothing of shapes."""
         self._recorder = recorder(self._places)
         self._binding = _Binding(self._opened, self._recorder, {s.block.name: str(s.lane) for s in stages})
         self._book = self._binding.book
@@ -126,7 +130,10 @@ class Workshop:
         """Of each node that has run; its next call will be looked at for its shapes."""
         found = self._binding.with_bytes(self._recorder.stats())
         self._book.glances.look()
-        return {path: replace(one, shapes=self._book.glances.seen(path)) for path, one in found.items()}
+        return {
+            path: one if path in self._away else replace(one, shapes=self._book.glances.seen(path))
+            for path, one in found.items()
+        }
 
     def spans(self, *, take: bool = False) -> list[Span]:
         return self._recorder.spans(take=take)

@@ -53,6 +53,9 @@ def test_tensors_stay_on_their_device_and_are_copied_once(far_engine, isolation,
         assert far_engine.copies == {"put": 1, "get": 2}
         assert session.stats()["double#2"].nbytes == x.nbytes
         assert session.stats()["double"].nbytes == x.nbytes
+        session.call((x,))
+        shapes = {path: found.shapes for path, found in session.stats().items() if "->" not in path}
+        assert {path for path, found in shapes.items() if not found} == set(THERE)  # handles have none
 
 
 def test_what_a_caller_gives_and_gets_is_on_the_host(far_engine):
