@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hetero import show
 from hetero.arguments import call_arguments
 from hetero.callee import Callee
 from hetero.errors import ArgumentError, ClosedError, HeteroError, NodeError, UnavailableError
@@ -20,6 +21,7 @@ from hetero.graph import Graph
 from hetero.planner import graph_of
 from hetero.plans import Plan
 from hetero.run.journal import Journal, Key
+from hetero.run.load import FEWEST
 from hetero.run.streams import as_they_end
 from hetero.tracing import Pipeline
 
@@ -55,17 +57,18 @@ class Progress:
         """
         >>> print(Progress(total=100, before=40, done=58, failed=2, seconds=10.0))
         60 of 100 (40 from before, 2 failed), 2 a second, about 20 s left
+        >>> print(Progress(total=100, before=0, done=2, failed=0, seconds=10.0))  # too few for a rate
+        2 of 100, in 10.00 s
         """
         ended = self.done + self.failed - self.before
-        rate = ended / self.seconds if self.seconds > 0 else 0.0
         aside = [f"{self.before} from before"] if self.before else []
         aside += [f"{self.failed} failed"] if self.failed else []
         text = f"{self.done + self.failed} of {self.total}" + (f" ({', '.join(aside)})" if aside else "")
-        if not rate:
-            return text
-        return f"{text}, {rate:.3g} a second" + (
-            f", about {self.left / rate:.0f} s left" if self.left else ""
-        )
+        if ended < FEWEST or not self.seconds > 0:
+            return f"{text}, in {show.seconds(self.seconds)}" if ended else text
+        per_second = ended / self.seconds
+        left = f", about {self.left / per_second:.0f} s left" if self.left else ""
+        return f"{text}, {show.rate(per_second)} a second{left}"
 
 
 Report: TypeAlias = Callable[[Progress], None]
