@@ -15,6 +15,7 @@ from hetero.run.legs import Leg
 from hetero.run.ray_connection import living_nodes
 from hetero.run.ray_needs import Needs, most_offered, needs_of
 from hetero.run.ray_shipping import Parcel
+from hetero.run.workshop import threads_of
 
 __all__ = ["Actor", "Reserved", "Work", "first_line"]
 
@@ -23,6 +24,7 @@ HEALTH_PATIENCE_S = 20.0
 CLOSE_PATIENCE_S = 5.0
 LOOK_EVERY_S = 1.0
 CALLS_AT_ONCE = 64
+"""Where legs take turns on lanes inside an actor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,17 @@ class Work:
     legs: Mapping[int, Leg]
     machine: Machine
     parcel: Parcel
+
+    @property
+    def at_once(self) -> int:
+        """How many legs may run at once in threads of their own; 0 where they need lanes: tasks of a leg run side by
+        side, or legs hold different numbers of cores."""
+        stages = [stage for leg in self.legs.values() for stage in leg.program.stages]
+        widths = {(stage.lane.processor, stage.cores) for stage in stages}
+        if len(widths) != 1 or any(leg.program.straight is None for leg in self.legs.values()):
+            return 0
+        (count,) = threads_of(stages, self.machine).values()
+        return count
 
     def needs(self, offered: Mapping[str, float]) -> Needs:
         return needs_of(tuple(self.legs.values()), self.machine, offered)
@@ -144,21 +157,25 @@ class Actor:
         """Ask Ray for an actor; it opens what it runs as soon as there is room for it. With it, what to wait for."""
         import ray
 
-        from hetero.run.ray_site import SiteHost
+        from hetero.run.ray_site import ASIDE, SiteHost
 
         needs, strategy = self._where()
         remote: Any = ray.remote  # its annotations do not know all of an actor's options
         decorate = remote(
-            max_concurrency=CALLS_AT_ONCE,
+            # Ray's own pool of one thread costs a call a fifth less than one of several.
+            max_concurrency=self._work.at_once or CALLS_AT_ONCE,
+            # A leg whose values are still made elsewhere does not hold up those that came after it.
+            allow_out_of_order_execution=True,
             max_restarts=0,
-            concurrency_groups={"health": 1},
+            concurrency_groups={ASIDE: 1},
             num_cpus=needs.cpus,
             num_gpus=needs.gpus,
             resources=dict(needs.resources),
             scheduling_strategy=strategy,
         )
         handle = decorate(SiteHost).remote()
-        return handle, handle.open.remote(self._work.parcel, int(needs.cpus), self._tracing)
+        work = self._work
+        return handle, handle.open.remote(work.parcel, int(needs.cpus), work.at_once > 0, self._tracing)
 
     def _wait(self, handle: Any, opening: Any) -> None:
         import ray

@@ -7,24 +7,25 @@ supervises its actors: a dead one is made again, elsewhere if its node is gone, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, NoReturn
 
 from hetero.errors import WorkerError
 from hetero.events import Event, EventLog
 from hetero.machine import Machine
-from hetero.run.byte_room import ByteRoom
+from hetero.run.admission import Admission
 from hetero.run.dispatch import Dispatcher
 from hetero.run.executor import AtWork, Launched
-from hetero.run.flight import Done, Flight
+from hetero.run.flight import Done, Landing
 from hetero.run.legs import split
-from hetero.run.program import Program, Recv, Slot, evaluate
+from hetero.run.program import Program
 from hetero.run.ray_actor import Actor, Work, first_line
 from hetero.run.ray_connection import connect, living_nodes, release
 from hetero.run.ray_group import Group
 from hetero.run.ray_machine import machine_from_ray
+from hetero.run.ray_request import Sender, Sent, when_all
 from hetero.run.ray_shipping import Store
 from hetero.run.ray_sites import Site, Taken
 from hetero.run.replicas import replicas
@@ -33,19 +34,28 @@ from hetero.run.timing import NodeStats
 from hetero.run.together import together
 from hetero.run.trace import Span
 from hetero.run.workshop import threads_of
-from hetero.values import nbytes_of
 
 __all__ = ["RayExecutor", "machine_from_ray"]
 
 ANSWER_PATIENCE_S = 30.0
 CLOSE_PATIENCE_S = 5.0
-CALLERS = 64
-"""The most requests in flight; each is waited for by a thread."""
-STORE_NBYTES = 100_000
-"""From this size on an input goes into the object store once; a smaller one travels in the calls that take it."""
+IN_FLIGHT = 4
+"""How many times as many requests are sent as can run at once: those that travel, and those that wait at an actor. The
+others wait here, where they can still be dropped, and be sent to another actor when one turns out to be slow."""
+MOST_IN_FLIGHT = 64
+THREADS = 64
+"""They finish requests; one that was lost waits in its thread until what it needs has been made again."""
 STORE_SHARE = 0.25
 """How much of the object store of the driver's node the inputs of requests under way may fill. The rest is for what
 nodes hand on, and for other jobs; a store that is full moves objects to disk, which is slow, and then fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One try of a request: the bytes that it has in the object store, and by site the actor that it uses."""
+
+    nbytes: int
+    taken: dict[str, Taken] = field(default_factory=dict)
 
 
 class RayExecutor:
@@ -70,15 +80,15 @@ class RayExecutor:
         connect(address)
         self.program = program
         self._legs = split(program)
-        self._results = [item.slot for item in program.finish.body if isinstance(item, Recv)]
+        self._sender = Sender(program, self._legs)
         self._log = EventLog()
         self._tracing = False
         own = {leg.site: (leg.site,) for leg in self._legs}
         nodes = replicas(self._legs, machine) if replicate else own
         at_once = max(sum(threads_of(program.stages, machine).values()), 2)
         self.parallel = at_once * max(map(len, nodes.values()))
-        self._room = ByteRoom(inf)
-        self._callers = Dispatcher("ray", CALLERS, min(2 * self.parallel, CALLERS))
+        self._door = Admission(min(IN_FLIGHT * self.parallel, MOST_IN_FLIGHT), inf)
+        self._aside = Dispatcher("ray", THREADS, THREADS)
         self._sites: dict[str, Site] = {}
         self._group: Group | None = None
         try:
@@ -95,7 +105,7 @@ class RayExecutor:
         works = {site: self._work(site, machine, store) for site in nodes}
         offered = {node["NodeID"]: node["Resources"] for node in living_nodes()}
         here = offered[ray.get_runtime_context().get_node_id()]
-        self._room.limit_nbytes = STORE_SHARE * here.get("object_store_memory", inf)
+        self._door.limit_nbytes = STORE_SHARE * here.get("object_store_memory", inf)
         node_of = {site_of(p.name): p.node for p in machine.processors}
         needs = {
             name: replace(works[site].needs(offered.get(node_of[name], {})), node_id=node_of[name])
@@ -124,17 +134,68 @@ class RayExecutor:
         """
         import ray
 
+        attempt = _Attempt(self._sender.stored_nbytes(values))
+        self._door.wait(attempt.nbytes)
+
+        def found() -> Any:
+            sent = self._send(attempt, values)
+            return sent.result(ray.get(list(sent.refs)))
+
+        return self._outcome(attempt, found)
+
+    def launch(self, values: Sequence[Any], done: Done) -> Landing:
+        """Start a request; ``done`` is told once, in a thread of this executor.
+
+        No thread waits for it: Ray tells when its values have come. That is in a thread of Ray's own, which must not
+        wait for anything, so whatever follows is done by one of ours.
+        """
+        flight = Landing(done)
+        attempt = _Attempt(self._sender.stored_nbytes(values))
+        fly = partial(self._fly, flight, attempt, values)
+        if self._door.enter(attempt.nbytes, partial(self._aside.put, fly, 1)):
+            fly()
+        return flight
+
+    def _fly(self, flight: Landing, attempt: _Attempt, values: Sequence[Any]) -> None:
+        if flight.over:  # it was left while it waited for room
+            self._door.leave(attempt.nbytes)
+            return
+        try:
+            sent = self._send(attempt, values)
+        except BaseException as error:  # it belongs to who waits for the request, not to this thread
+            self._aside.put(partial(self._land, flight, attempt, partial(_raise, error)), 1)
+            return
+        futures = [ref.future() for ref in sent.refs]
+
+        def found() -> Any:
+            return sent.result([future.result() for future in futures])
+
+        when_all(futures, partial(self._aside.put, partial(self._land, flight, attempt, found), 1))
+
+    def _land(self, flight: Landing, attempt: _Attempt, found: Callable[[], Any]) -> None:
+        try:
+            result, failed = self._outcome(attempt, found), None
+        except BaseException as error:  # it belongs to who waits for the request, not to this thread
+            result, failed = None, error
+        flight.end(result, failed)
+
+    def _send(self, attempt: _Attempt, values: Sequence[Any]) -> Sent:
+        """Start the legs. Not before there is room: an actor is chosen, and its clock runs, for what goes out now."""
+        attempt.taken.update((name, site.take()) for name, site in self._sites.items())
+        return self._sender.send(values, {name: found.handle for name, found in attempt.taken.items()})
+
+    def _outcome(self, attempt: _Attempt, found: Callable[[], Any]) -> Any:
+        """The result of an attempt, or its error as a session knows it; then the actors are free for others."""
+        import ray
+
         from hetero.run.ray_site import NodeFailedError
 
-        sizes = [nbytes_of(value) for value in values]
-        taken: dict[str, Taken] = {}
         answered = False
         try:
-            with self._room.holding(sum(size for size in sizes if size >= STORE_NBYTES)):
-                # Not before there is room: an actor is chosen, and its clock runs, for a request that goes out now.
-                taken.update((name, site.take()) for name, site in self._sites.items())
-                actors = {name: found.handle for name, found in taken.items()}
-                result = self._request(values, sizes, actors)
+            try:
+                result = found()
+            finally:
+                self._door.leave(attempt.nbytes)
             answered = True
             return result
         except ray.exceptions.RayError as error:
@@ -146,52 +207,14 @@ class RayExecutor:
             if not isinstance(cause, ray.exceptions.RayError):
                 raise
             full = isinstance(cause, ray.exceptions.ObjectStoreFullError)  # no actor is to blame for that
-            for name, found in taken.items() if not full else ():
-                self._sites[name].suspect(found)
+            for name, taken in attempt.taken.items() if not full else ():
+                self._sites[name].suspect(taken)
             raise WorkerError(
                 f"the cluster lost a request of {self.program.name!r}: {first_line(cause)}"
             ) from error
         finally:
-            for name, found in taken.items():
-                self._sites[name].give_back(found, answered)
-
-    def _request(self, values: Sequence[Any], sizes: Sequence[int], actors: Mapping[str, Any]) -> Any:
-        """Start all legs at once: Ray lets each one wait for the references that it takes."""
-        import ray
-
-        from hetero.run.ray_site import own_copy
-
-        slots: dict[Slot, Any] = {}
-        for slot, value, size in zip(self.program.inputs, values, sizes, strict=True):
-            slots[slot] = ray.put(value) if size >= STORE_NBYTES else value
-        silent = []
-        for i, leg in enumerate(self._legs):
-            run = actors[leg.site].run
-            if len(leg.gives) > 1:
-                run = run.options(num_returns=len(leg.gives))
-            refs = run.remote(i, *(slots[slot] for slot in leg.takes))
-            if leg.gives:
-                slots.update(zip(leg.gives, refs if len(leg.gives) > 1 else [refs], strict=True))
-            else:  # nobody takes anything from it, but its nodes are to have run
-                silent.append(refs)
-        coming = [slot for slot in self._results if isinstance(slots[slot], ray.ObjectRef)]
-        found = ray.get([*(slots[slot] for slot in coming), *silent])
-        slots.update(zip(coming, map(own_copy, found), strict=False))
-        assert self.program.finish.result is not None, "what finishes a program returns its result"
-        return evaluate(self.program.finish.result, slots)
-
-    def launch(self, values: Sequence[Any], done: Done) -> Flight:
-        """Start a request; ``done`` is told once, in a thread of this executor."""
-        flight = Flight([], (), done)
-        self._callers.put(partial(self._fly, flight, values), 1)
-        return flight
-
-    def _fly(self, flight: Flight, values: Sequence[Any]) -> None:
-        try:
-            if not flight.over:
-                flight.end(self.run(values), None)
-        except BaseException as error:  # it belongs to who waits for the request, not to this thread
-            flight.end(None, error)
+            for name, taken in attempt.taken.items():
+                self._sites[name].give_back(taken, answered)
 
     @property
     def busy(self) -> bool:
@@ -213,7 +236,7 @@ class RayExecutor:
     @property
     def most_stored_nbytes(self) -> int:
         """The most bytes of inputs that requests have had in the object store at once."""
-        return self._room.most_nbytes
+        return self._door.most_nbytes
 
     @property
     def shares(self) -> dict[str, dict[str, int]]:
@@ -235,12 +258,12 @@ class RayExecutor:
         """End the actors, then leave the cluster if it was joined here."""
         import ray
 
-        self._callers.close(CLOSE_PATIENCE_S)
         if ray.is_initialized():  # else Ray was shut down before us, and everything has ended with it
             for site in self._sites.values():
                 site.close(CLOSE_PATIENCE_S)
             if self._group is not None:
                 self._group.close()
+        self._aside.close(CLOSE_PATIENCE_S)
         release()
 
     @property
@@ -258,3 +281,7 @@ class RayExecutor:
             except ray.exceptions.RayActorError as error:
                 self._log.add("silent", actor.name, first_line(error))
         return answers
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pickle
-import threading
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,6 @@ from hetero.device import Device, DeviceInfo
 from hetero.errors import DeviceError, NodeError
 from hetero.registry import open_device
 from hetero.run.cores import Cores, bind_to_cores
-from hetero.run.legs import Leg
 from hetero.run.local import LocalExecutor
 from hetero.run.ray_shipping import Parcel, unpack
 from hetero.run.retry import runs_once
@@ -26,7 +24,10 @@ from hetero.run.timing import NodeStats
 from hetero.run.trace import Span
 from hetero.run.workshop import Workshop
 
-__all__ = ["NodeFailedError", "SiteHost", "own_copy"]
+__all__ = ["ASIDE", "NodeFailedError", "SiteHost", "own_copy"]
+
+ASIDE = "aside"
+"""The thread of an actor for what is answered at once, however many requests wait."""
 
 
 class NodeFailedError(Exception):
@@ -64,10 +65,9 @@ class SiteHost:
         self._legs: dict[int, LocalExecutor] = {}
         self._workshop: Workshop | None = None
         self._cores: Cores | None = None
-        self._cores_free: threading.BoundedSemaphore | None = None
         self._writing: set[int] = set()
 
-    def open(self, parcel: Parcel, cores: int, tracing: bool) -> str:
+    def open(self, parcel: Parcel, cores: int, straight: bool, tracing: bool) -> str:
         """Compile what the legs need, on cores of its own; why it has none, else nothing.
 
         Not done when the actor is made: there Ray would hide what went wrong. Bound before anything is compiled, since
@@ -79,11 +79,9 @@ class SiteHost:
         builds = next(iter(legs.values())).program.builds
         self._workshop = Workshop(stages, builds, machine, _open_local)
         self._workshop.tracing = tracing
-        at_once = _at_once(legs.values(), self._workshop)
-        self._cores_free = threading.BoundedSemaphore(at_once) if at_once else None
         self._legs = {
             number: LocalExecutor(
-                leg.program if at_once else replace(leg.program, straight=None),
+                leg.program if straight else replace(leg.program, straight=None),
                 machine,
                 workshop=self._workshop,
             )
@@ -111,53 +109,39 @@ class SiteHost:
         """The leg on arrays as they lie in Ray's object store, read-only and without a copy; on copies from the first
         time on that a node of it wants to write into one, as it may in a local run."""
         if leg in self._writing:
-            return self._in_turn(leg, [own_copy(value) for value in values])
+            return self._legs[leg].run([own_copy(value) for value in values])
         try:
-            return self._in_turn(leg, values)
+            return self._legs[leg].run(values)
         except NodeError as error:
             if not _wants_to_write(error):
                 raise
             self._writing.add(leg)
-            return self._in_turn(leg, [own_copy(value) for value in values])
+            return self._legs[leg].run([own_copy(value) for value in values])
 
-    def _in_turn(self, leg: int, values: Sequence[Any]) -> Any:
-        """The leg in this thread when its cores are free, where all of this site's run so; else on the site's lanes."""
-        if self._cores_free is None:
-            return self._legs[leg].run(values)
-        with self._cores_free:
-            return self._legs[leg].run(values)
-
-    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator,unused-ignore]
+    @ray.method(concurrency_group=ASIDE)  # type: ignore[untyped-decorator,unused-ignore]
     def ready(self) -> bool:
-        """Answered at once however much runs."""
+        """Whether it lives and answers."""
         return True
 
+    @ray.method(concurrency_group=ASIDE)  # type: ignore[untyped-decorator,unused-ignore]
     def set_tracing(self, on: bool) -> None:
         self._opened().tracing = on
 
+    @ray.method(concurrency_group=ASIDE)  # type: ignore[untyped-decorator,unused-ignore]
     def stats(self) -> dict[str, NodeStats]:
         return self._opened().stats()
 
+    @ray.method(concurrency_group=ASIDE)  # type: ignore[untyped-decorator,unused-ignore]
     def spans(self, take: bool = False) -> list[Span]:
         return self._opened().spans(take=take)
 
+    @ray.method(concurrency_group=ASIDE)  # type: ignore[untyped-decorator,unused-ignore]
     def close(self) -> None:
         self._opened().close()
 
     def _opened(self) -> Workshop:
         assert self._workshop is not None, "the actor is opened before it is used"
         return self._workshop
-
-
-def _at_once(legs: Iterable[Leg], workshop: Workshop) -> int:
-    """How many legs may run at once in threads of their own; 0 where they need lanes: tasks of a leg run side by side,
-    or legs hold different numbers of cores."""
-    legs = list(legs)
-    widths = {(stage.lane.processor, stage.cores) for leg in legs for stage in leg.program.stages}
-    if len(widths) != 1 or any(leg.program.straight is None for leg in legs):
-        return 0
-    ((processor, _),) = widths
-    return workshop.threads[processor]
 
 
 def _wants_to_write(error: NodeError) -> bool:
