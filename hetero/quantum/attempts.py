@@ -19,9 +19,10 @@ WORTH = 0.5
 """An uncertain way is tried first where it is forecast to take under this share of the best certain one, and is given
 this share of it at most."""
 
-GAMBLE, GAMBLE_FROM_S = 0.05, 1.0
+GAMBLE, GAMBLE_FROM_S = 0.05, 10.0
 """One whose forecast is a bound, and may be a loose one, is tried for this share, where the best certain one takes so
-long or more. (What is known of a decision diagram from its dry run is no bound: that it did not end is a bad sign.)"""
+long or more: beside the share, a killed process is started again, which is seconds of work for a core. (What is known
+of a decision diagram from its dry run is no bound: that it did not end is a bad sign.)"""
 
 SHORT_S = 0.25
 """The least that is given: on a busy machine anything may take that long, and a killed process is not free."""

@@ -92,7 +92,7 @@ def test_a_bound_that_is_short_needs_no_guard() -> None:
 
 
 def test_a_loose_bound_is_a_small_gamble() -> None:
-    """A bound of hours with a low of milliseconds is tried for a tenth, a diagram that did not end is not."""
+    """A bound of hours with a low of milliseconds is tried for a small share, a diagram that did not end is not."""
     loose = told(1e4, certain=False, low_s=1e-3)
     assert [a.index for a in attempts([told(10.0), loose])] == [1, 0]
     assert attempts([told(10.0), loose])[0].patience_s == pytest.approx(GAMBLE * 10.0)
