@@ -22,6 +22,7 @@ from hetero.schedule import Edge, Link, Option, Problem, Processor, Task, solve
 
 FAMILIES = {
     "unrelated 20x4": ("unrelated", 20, 4, (0.2, 1.0, 5.0)),
+    "unrelated 30x4": ("unrelated", 30, 4, (0.2, 1.0, 5.0)),
     "unrelated 40x4": ("unrelated", 40, 4, (0.2, 1.0, 5.0)),
     "unrelated 60x8": ("unrelated", 60, 8, (0.2, 1.0, 5.0)),
     "related 40x4": ("related", 40, 4, (0.2, 1.0)),

@@ -27,9 +27,10 @@ def arrays_of(problem: Problem, limits: Limits) -> Arrays:
     return to_arrays(problem, usable_options(problem, "latency", limits))
 
 
-@pytest.mark.parametrize("effort", [ONE_WORKER, Effort(5.0)])
-def test_the_optimum_that_cp_sat_once_cut_off(effort: Effort) -> None:
+@pytest.mark.parametrize("deterministic", [5.0, None])
+def test_the_optimum_that_cp_sat_once_cut_off(deterministic: float | None) -> None:
     """With one end variable shared by all of a task's intervals, CP-SAT 9.15 called 22 s optimal here."""
+    effort = Effort(30.0, deterministic=deterministic)  # whose seconds begin here
     limits = Limits(joules=14.0)
     outcome = minimise_makespan(
         arrays_of(FAST_OR_FRUGAL, limits), limits, incumbent=None, horizon_s=25.0, lower_s=0.0, effort=effort
@@ -143,3 +144,23 @@ def test_slow_links_hide_no_schedule_from_cp_sat() -> None:
     )
     assert not outcome.infeasible
     assert outcome.bound <= known
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_two_workers_that_only_prove_agree_with_brute_force(seed: int) -> None:
+    """From the best schedule of the list schedulers, both workers end at the true optimum."""
+    problem, limits = random_problem(random.Random(seed))
+    try:
+        arrays = arrays_of(problem, limits)
+    except InfeasibleError:
+        return
+    best = optimum(problem, "latency", limits)
+    known = min(portfolio(arrays, limits), key=lambda draft: draft.makespan_s, default=None)
+    if best is None or known is None:
+        return
+    outcome = minimise_makespan(
+        arrays, limits, incumbent=known, horizon_s=known.makespan_s, lower_s=0.0, effort=Effort(30.0)
+    )
+    assert outcome.draft is not None
+    assert math.isclose(outcome.draft.makespan_s, best, rel_tol=1e-9)
+    assert best * (1 - 1e-9) <= outcome.bound <= best * (1 + 1e-12)

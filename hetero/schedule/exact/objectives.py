@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["least_overflow", "minimise_makespan", "minimise_period", "minimise_sum"]
 
+PROVABLE_TASKS = 60
+"""Up to so many, a schedule in hand is mostly the best there is, and only the proof is missing."""
+
 
 def minimise_makespan(
     arrays: Arrays,
@@ -40,7 +43,8 @@ def minimise_makespan(
     model.cp.minimize(model.makespan)
     if incumbent is not None:
         hint(model, incumbent)
-    return run(model, effort, "cp-sat", unit=model.ticks)
+    prove = incumbent is not None and arrays.tasks <= PROVABLE_TASKS
+    return run(model, effort, "cp-sat", unit=model.ticks, prove=prove)
 
 
 def minimise_sum(

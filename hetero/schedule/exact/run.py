@@ -19,6 +19,9 @@ __all__ = ["hint", "run"]
 LEAST_SECONDS = 0.15
 """Where nothing valid is known yet, a budget that is spent must not keep a tiny problem from being solved."""
 
+PROVERS = ("default_lp", "lb_tree_search")
+"""CP-SAT's workers where mostly the proof is missing: one learns from conflicts, the other raises the bound."""
+
 
 def hint(model: Model, draft: Draft) -> None:
     """Let the solver begin with a draft."""
@@ -35,8 +38,12 @@ def hint(model: Model, draft: Draft) -> None:
             model.cp.add_hint(model.makespan, int((starts + durations).max(initial=0)))
 
 
-def run(model: Model, effort: Effort, method: str, *, unit: Ticks) -> Outcome:
-    """Solve; `unit` are the ticks of the objective."""
+def run(model: Model, effort: Effort, method: str, *, unit: Ticks, prove: bool = False) -> Outcome:
+    """Solve; `unit` are the ticks of the objective.
+
+    By itself CP-SAT keeps all but one of few workers busy with the search for better solutions; with `prove`, the
+    solutions are taken to be good, and two workers look for the proof.
+    """
     from ortools.sat.python import cp_model
 
     solver = cp_model.CpSolver()
@@ -46,6 +53,9 @@ def run(model: Model, effort: Effort, method: str, *, unit: Ticks) -> Outcome:
     # optima of models like ours (tests/schedule/test_schedule_exact.py keeps cases); neither is missed.
     solver.parameters.auto_detect_greater_than_at_least_one_of = False
     solver.parameters.presolve_inclusion_work_limit = 0
+    if prove and effort.workers == len(PROVERS):
+        solver.parameters.subsolvers.extend(PROVERS)
+        solver.parameters.num_full_subsolvers = len(PROVERS)
     solver.parameters.random_seed = effort.seed
     solver.parameters.max_time_in_seconds = max(LEAST_SECONDS, effort.left)
     if effort.deterministic is not None:

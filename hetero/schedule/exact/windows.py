@@ -1,6 +1,6 @@
 """The window in which each option can run, and the work that fits between the edges of windows.
 
-An option starts after its head and leaves its tail of time to the end (see `hetero.schedule.bounds`). Options
+An option starts after its head and leaves its tail of time to the end (see `hetero.schedule.clusters`). Options
 whose window is too short are ruled out; and for any head h and tail t, the tasks that start after h and leave t
 share h + (their work on one processor) + t <= makespan. CP-SAT implies these rows only once options are chosen;
 said as rows over the choice, they let its linear relaxation weigh processors against each other.
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from hetero.schedule.arrays import Floats, Ints
 from hetero.schedule.bounds import heads, tails
+from hetero.schedule.clusters import clustered_heads, clustered_tails
 from hetero.schedule.exact.model import Model
 
 __all__ = ["Windows", "add_work_rows", "keep_within", "windows"]
@@ -29,6 +30,9 @@ MOST_LEVELS = 40
 
 MOST_ROWS = 2000
 """Of work in a model: more cost the solver more than they give."""
+
+MOST_CLUSTERED = 1000
+"""Options up to which clusters are looked for: some tenths of a second."""
 
 NEVER = np.iinfo(np.int64).max
 
@@ -48,12 +52,20 @@ def windows(model: Model, horizon: int) -> Windows:
     arrays = model.arrays
     length = model.whole(arrays.seconds)
     fits = np.ones(arrays.options, dtype=bool)
+    clustered = False
     while True:
         left = replace(arrays, seconds=np.where(fits, arrays.seconds, np.inf))
-        head, tail = _floor(model, heads(left), horizon), _floor(model, tails(left), horizon)
+        if clustered:
+            earliest = clustered_heads(left, model.horizon_s)
+            latest = clustered_tails(left, model.horizon_s)
+        else:
+            earliest, latest = heads(left), tails(left)
+        head, tail = _floor(model, earliest, horizon), _floor(model, latest, horizon)
         fitting = fits & (head + length + tail <= horizon)
         if (fitting == fits).all():
-            return Windows(length, head, tail, fits)
+            if clustered or arrays.options > MOST_CLUSTERED or not np.isfinite(model.horizon_s):
+                return Windows(length, head, tail, fits)
+            clustered = True
         fits = fitting
 
 
