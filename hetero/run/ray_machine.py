@@ -13,7 +13,7 @@ from hetero.device import DeviceInfo, DeviceStatus
 from hetero.errors import UnavailableError
 from hetero.machine import Link, Machine, Processor
 from hetero.run.ray_connection import connected, living_nodes
-from hetero.run.ray_needs import QUANTUM
+from hetero.run.ray_needs import QUANTUM, is_circuit
 from hetero.run.sites import HOST_SPACE, at_site
 
 __all__ = ["Cluster", "NodeFacts", "assemble", "look_at_cluster", "machine_from_ray"]
@@ -161,7 +161,7 @@ def assemble(
 def _kinds(info: DeviceInfo, facts: NodeFacts, nodes: Sequence[NodeFacts]) -> tuple[str, ...]:
     """The ops that a device of a node is to be used for."""
     elsewhere = QUANTUM not in facts.resources and any(QUANTUM in node.resources for node in nodes)
-    return tuple(kind for kind in info.kinds if not (elsewhere and kind == "circuit"))
+    return tuple(kind for kind in info.kinds if not (elsewhere and is_circuit(kind)))
 
 
 def _offered(facts: NodeFacts, processor: Processor) -> float:

@@ -10,7 +10,7 @@ from hetero.run.legs import Leg
 from hetero.run.program import Lane
 from hetero.run.sites import local_name
 
-__all__ = ["QUANTUM", "Needs", "most_offered", "needs_of"]
+__all__ = ["QUANTUM", "Needs", "is_circuit", "most_offered", "needs_of"]
 
 QUANTUM = "quantum"
 """The custom resource of nodes that are there for circuits: where any node offers it, they run on such ones only."""
@@ -66,9 +66,18 @@ def needs_of(legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float]
     return Needs(node_id, cpus, gpus, resources)
 
 
+def is_circuit(kind: str) -> bool:
+    """Whether ops of this kind are circuits: plain ones, noisy ones, gradients, overlaps.
+
+    >>> [kind for kind in ("function", "circuit", "noisy circuit", "circuit gradient") if is_circuit(kind)]
+    ['circuit', 'noisy circuit', 'circuit gradient']
+    """
+    return "circuit" in kind.split()
+
+
 def _has_circuit(legs: Sequence[Leg]) -> bool:
     builds = legs[0].program.builds
-    return any(builds[call.executable].op.kind == "circuit" for leg in legs for call in leg.calls())
+    return any(is_circuit(builds[call.executable].op.kind) for leg in legs for call in leg.calls())
 
 
 def most_offered(

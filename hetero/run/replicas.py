@@ -66,7 +66,7 @@ def _is_equal(legs: Sequence[Leg], machine: Machine, site: str) -> bool:
     """Whether a site has the like of every device that the legs use."""
     there = {device.name: device for device in machine.devices}
     capacity = {processor.name: processor.cores for processor in machine.processors}
-    for name in _devices(legs):
+    for name, kinds in _devices(legs).items():
         info = machine.device(name)
         twin = there.get(at_site(site, local_name(name)))
         if twin is None or capacity[twin.processor] < capacity[info.processor]:
@@ -74,9 +74,16 @@ def _is_equal(legs: Sequence[Leg], machine: Machine, site: str) -> bool:
         mine, its = machine.processor(info.processor), machine.processor(twin.processor)
         if info.fingerprint(mine) != twin.fingerprint(its):
             return False
+        if not kinds <= set(twin.kinds):  # the same engine, on a node that is not for circuits
+            return False
     return True
 
 
-def _devices(legs: Sequence[Leg]) -> Mapping[str, None]:
-    """The devices that legs use, each once."""
-    return dict.fromkeys(leg.program.builds[call.executable].device for leg in legs for call in leg.calls())
+def _devices(legs: Sequence[Leg]) -> Mapping[str, set[str]]:
+    """The devices that legs use, with the kinds of op that they run there."""
+    used: dict[str, set[str]] = {}
+    for leg in legs:
+        for call in leg.calls():
+            build = leg.program.builds[call.executable]
+            used.setdefault(build.device, set()).add(build.op.kind)
+    return used
