@@ -13,6 +13,8 @@ from hetero.schedule import Edge, Limits, Link, Option, Problem, Processor, Task
 from hetero.schedule.arrays import Arrays, to_arrays
 from hetero.schedule.effort import Effort
 from hetero.schedule.exact import minimise_makespan
+from hetero.schedule.exact.run import hint, run
+from hetero.schedule.exact.timing import timed_model
 from hetero.schedule.latency import worst_case
 from hetero.schedule.list_scheduling import portfolio
 from hetero.schedule.usable import usable_options
@@ -158,9 +160,11 @@ def test_two_workers_that_only_prove_agree_with_brute_force(seed: int) -> None:
     known = min(portfolio(arrays, limits), key=lambda draft: draft.makespan_s, default=None)
     if best is None or known is None:
         return
-    outcome = minimise_makespan(
-        arrays, limits, incumbent=known, horizon_s=known.makespan_s, lower_s=0.0, effort=Effort(30.0)
-    )
+    model = timed_model(arrays, limits, known.makespan_s)
+    assert model.makespan is not None
+    model.cp.minimize(model.makespan)
+    hint(model, known)
+    outcome = run(model, Effort(30.0), "cp-sat", unit=model.ticks, prove=True)
     assert outcome.draft is not None
     assert math.isclose(outcome.draft.makespan_s, best, rel_tol=1e-9)
     assert best * (1 - 1e-9) <= outcome.bound <= best * (1 + 1e-12)
