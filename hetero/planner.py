@@ -230,17 +230,6 @@ def load_plan(path: str | Path, pipeline: Pipeline | Callee | Graph, *, replan: 
     return read_plan(path, without_unused(graph_of(pipeline))[0], replan=replan)
 
 
-def plan_on_ray(plan: Plan, address: str | None, labels: Mapping[str, str] | None = None) -> Plan:
-    """The same request solved again for a Ray cluster, and opened there.
-
-    Raises:
-        UnavailableError: there is no cluster at the address.
-    """
-    from hetero.run.ray_plan import plan_for_cluster  # a door: what runs stands above this room
-
-    return plan_for_cluster(plan, address, labels)
-
-
 def frontier(
     pipeline: Pipeline | Callee | Graph,
     /,

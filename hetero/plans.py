@@ -268,9 +268,9 @@ class Plan:
 
         A cluster that has grown or shrunk is used as it is then: a plan on a cluster has ``on_ray`` too.
         """
-        from hetero.planner import plan_on_ray
+        from hetero.run.ray_plan import plan_for_cluster
 
-        return plan_on_ray(self, address, labels)
+        return plan_for_cluster(self, address, labels)
 
     def stats(self) -> Mapping[str, Any]:
         """By node path: calls, p50 and p99 seconds, bytes moved, predicted seconds; no calls and NaN where it has not run."""

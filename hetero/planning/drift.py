@@ -209,6 +209,7 @@ def proposal(
         better,
         samples=plan.samples,
         profiles=plan.profiles,
+        cluster=plan.cluster,
         notes=(f"planned again since {'; '.join(map(str, found))}", *better.notes),
         micro_batches=still_batched(plan, better.choices),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hetero import show
@@ -86,23 +86,50 @@ def best_of(machine: Machine, decide_on: Decide) -> Plan:
     sites = sites_of(machine)
     if len(sites) == 1:
         return spread
-    alone = [replace(found, machine=spread.machine) for found in _alone(machine, decide_on)]
-    values = {id(found): _value(found) for found in (spread, *alone)}
+    alone = [_Rated.of(replace(found, machine=spread.machine)) for found in _alone(machine, decide_on)]
+    everywhere = _Rated.of(spread)
     # The first that is nearly as good, the driver's node before others: what differs by less is noise of measurements.
-    least = min((values[id(found)] for found in alone), default=0.0)
-    best_alone = next((found for found in alone if values[id(found)] <= WORTH * least), None)
+    least = min((found.value for found in alone), default=0.0)
+    best_alone = next((found for found in alone if found.value <= WORTH * least), None)
     used = _sites_used(spread)
     took = f"spread over the nodes in {measured_s - started_s:.2f} s, measuring included; on one in {{:.2f}} s".format(
         time.perf_counter() - measured_s
     )
     if best_alone is None:
         return _noted(spread, "no node alone can run all of it", took)
-    both = f"{_text(best_alone, values)} on {_names(_sites_used(best_alone))} alone"
-    if len(used) == 1 or values[id(best_alone)] <= WORTH * values[id(spread)]:
-        best = best_alone if values[id(best_alone)] <= WORTH * values[id(spread)] else spread
-        other = f", {_text(spread, values)} spread over {_names(used)}" if len(used) > 1 else ""
+    both = f"{best_alone} on {_names(_sites_used(best_alone.plan))} alone"
+    one_is_enough = best_alone.value <= WORTH * everywhere.value
+    if len(used) == 1 or one_is_enough:
+        other = f", {everywhere} spread over {_names(used)}" if len(used) > 1 else ""
+        best = best_alone.plan if one_is_enough else spread
         return _noted(best, f"one node is best: {both}{other}", took)
-    return _noted(spread, f"spread over {_names(used)}: {_text(spread, values)}; {both}", took)
+    return _noted(spread, f"spread over {_names(used)}: {everywhere}; {both}", took)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    """A plan with what is to be small: seconds of a request or between results, joules, dollars."""
+
+    plan: Plan
+    value: float
+
+    @classmethod
+    def of(cls, plan: Plan) -> _Rated:
+        if plan.objective == "throughput":
+            return cls(plan, period_s(_legs(plan), plan.machine))
+        whole = {
+            "latency": plan.estimate.seconds,
+            "energy": plan.estimate.joules,
+            "cost": plan.estimate.dollars,
+        }
+        return cls(plan, whole[plan.objective])
+
+    def __str__(self) -> str:
+        if self.plan.objective == "throughput":
+            return f"{1 / self.value:.3g} results a second" if self.value else "no load"
+        if self.plan.objective == "latency":
+            return show.seconds(self.value)
+        return f"{self.value:.3g} {'J' if self.plan.objective == 'energy' else '$'}"
 
 
 def _noted(plan: Plan, *notes: str) -> Plan:
@@ -141,22 +168,6 @@ def _only(machine: Machine, site: str) -> Machine:
         processors=tuple(p for p in machine.processors if site_of(p.name) == site),
         devices=tuple(d for d in machine.devices if site_of(d.name) == site),
     )
-
-
-def _value(plan: Plan) -> float:
-    """What is to be small."""
-    if plan.objective == "throughput":
-        return period_s(_legs(plan), plan.machine)
-    return plan.estimate.seconds if plan.objective == "latency" else plan.schedule.objective_value
-
-
-def _text(plan: Plan, values: Mapping[int, float]) -> str:
-    value = values[id(plan)]
-    if plan.objective == "throughput":
-        return f"{1 / value:.3g} results a second" if value else "no load"
-    if plan.objective == "latency":
-        return show.seconds(value)
-    return f"{value:.3g} {'J' if plan.objective == 'energy' else '$'}"
 
 
 def _legs(plan: Plan) -> tuple[Leg, ...]:

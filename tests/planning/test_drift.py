@@ -85,6 +85,14 @@ def test_nodes_that_stay_are_run_for_several_requests_as_before() -> None:
     assert found.plan.micro_batches == {"second": MicroBatch(4, 0.01)}
 
 
+def test_a_plan_for_a_cluster_is_proposed_another_for_it() -> None:
+    """Opened, it runs where the first one did."""
+    plan = replace(planned(), cluster="127.0.0.1:6379")
+    found = proposal(plan, {"first": Seen(3.0, 1.0), "second": Seen(1.0, 1.0)}, None)
+    assert found is not None
+    assert found.plan.cluster == plan.cluster
+
+
 def test_a_session_tells_drift_once_among_its_events() -> None:
     """And a plan whose runs are as predicted proposes nothing."""
     with ht.plan(ht.pipeline(lambda x: first_of(x)), [1, 2]) as plan:
