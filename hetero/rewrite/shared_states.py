@@ -24,7 +24,8 @@ def with_shared_states(graph: Graph) -> tuple[Graph, tuple[str, ...]]:
     """
     groups: dict[Hashable, list[Node]] = {}
     for node in graph.nodes:
-        if isinstance(op := node.op, CircuitOp) and op.kind == CircuitOp.kind and op.shots is None:
+        op = node.op
+        if type(op) is CircuitOp and op.shots is None:  # a part is of a graph that was rewritten before
             groups.setdefault((op.circuit_digest, tuple(map(_key, node.args))), []).append(node)
     shared = {members[0].name: members for members in groups.values() if len(members) > 1}
     if not shared:

@@ -109,6 +109,21 @@ def test_maps_are_reduced_inside() -> None:
     assert np.allclose(small.run(xs), graph.run(xs))
 
 
+def test_a_graph_that_was_rewritten_is_not_rewritten_again() -> None:
+    """Parts of two circuits that look alike may take different angles of what both are given: they stay apart."""
+    first, second = (halves(measured=False) for _ in range(2))
+    angles = [*first.parameters]
+    second = second.assign_parameters({angles[0]: angles[1], angles[1]: angles[0]})
+    one, other = (ht.from_qiskit(c, observables=["Z" * 12], name=n) for c, n in ((first, "a"), (second, "b")))
+    graph = traced(lambda x: (one(x), other(x)))
+    small, _ = with_small_circuits(graph)
+    again, notes = with_small_circuits(small)
+    assert (again.digest, notes) == (small.digest, ())
+    x = np.random.default_rng(3).normal(size=12)
+    for found, wanted in zip(again.run(x), graph.run(x), strict=True):
+        assert found == pytest.approx(wanted, abs=1e-9)
+
+
 def test_what_is_small_or_cannot_be_split_stays() -> None:
     """A narrow circuit, and a wide one of one piece in which every gate counts, stay the nodes that they are."""
     narrow = ht.from_qiskit(halves(6), shots=10)
