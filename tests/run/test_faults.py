@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def test_two_thousand_requests_outlive_random_kills(open_apart):
             for moment in moments:
                 until(lambda moment=moment: len(answers) >= moment and session.worker.pid is not None)
                 time.sleep(rng.uniform(0, 0.002))
-                os.kill(session.worker.pid, signal.SIGKILL)
+                if pid := session.worker.pid:  # it may be dead of the kill before by now
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
         killer.start()
