@@ -111,9 +111,9 @@ def test_maps_are_reduced_inside() -> None:
 
 def test_a_graph_that_was_rewritten_is_not_rewritten_again() -> None:
     """Parts of two circuits that look alike may take different angles of what both are given: they stay apart."""
-    first, second = (halves(measured=False) for _ in range(2))
+    first = halves(measured=False)
     angles = [*first.parameters]
-    second = second.assign_parameters({angles[0]: angles[1], angles[1]: angles[0]})
+    second = first.assign_parameters({angles[0]: angles[1], angles[1]: angles[0]})
     one, other = (ht.from_qiskit(c, observables=["Z" * 12], name=n) for c, n in ((first, "a"), (second, "b")))
     graph = traced(lambda x: (one(x), other(x)))
     small, _ = with_small_circuits(graph)
