@@ -38,6 +38,7 @@ def commands(folder: Path) -> list[list[str]]:
             str(folder / "schedule_speed.svg"),
         ],
         ["schedule_memory.py", "--csv", str(folder / "schedule_memory.csv")],
+        ["schedule_limits.py", "--csv", str(folder / "schedule_limits.csv")],
         ["plan_speed.py", "--csv", str(folder / "plan_speed.csv")],
         ["quantum_batches.py", "--csv", str(folder / "quantum_batches.csv")],
         ["quantum_queue.py", "--limit", "10", "--csv", str(folder / "quantum_queue.csv")],

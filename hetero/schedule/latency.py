@@ -22,11 +22,11 @@ from hetero.schedule.load_bounds import load_bound
 from hetero.schedule.loading import (
     LINEAR_PROGRAMS,
     SMALL_KERNEL,
-    TABU_KERNEL,
     loading_s,
     model_size,
     time_for_model,
 )
+from hetero.schedule.local_search import begin_search, kernel_of, search_until
 from hetero.schedule.pooling import pooled
 from hetero.schedule.pricing import guided_by, prices_of
 from hetero.schedule.problem import Limits, Problem
@@ -226,24 +226,18 @@ class _Solve:
             self._best = draft
 
     def _search(self, deadline: float) -> None:
-        if self._best is None or self._budget.left < loading_s(TABU_KERNEL):
+        if self._best is None or self._budget.left < loading_s(kernel_of(self._arrays)):
             return
-        from hetero.schedule.search import Search
-
-        search = Search.of(self._arrays, self._limits, self._best, self._budget.seed)
-        if search is not None:
-            search.until(deadline, self._bound)
-            self._keep(search.best)
+        search = begin_search(self._arrays, self._limits, self._best, self._budget.seed)
+        search_until(search, deadline, self._bound)
+        self._keep(search.best)
 
     def _search_steps(self, steps: int) -> None:
-        from hetero.schedule.search import Search
-
         if self._best is None or self._arrays.tasks < SEARCH_FROM_TASKS:
             return
-        search = Search.of(self._arrays, self._limits, self._best, self._budget.seed)
-        if search is not None:
-            search.iterate(steps * ITERATIONS_PER_STEP, self._bound)
-            self._keep(search.best)
+        search = begin_search(self._arrays, self._limits, self._best, self._budget.seed)
+        search.iterate(steps * ITERATIONS_PER_STEP, self._bound)
+        self._keep(search.best)
 
     def _exact_steps(self, steps: int) -> None:
         self._exact(replace(self._budget, steps=steps).effort())

@@ -12,6 +12,7 @@ from hetero.schedule.arrays import Arrays
 __all__ = [
     "CP_SAT",
     "LINEAR_PROGRAMS",
+    "MOLDABLE_KERNEL",
     "SMALL_KERNEL",
     "TABU_KERNEL",
     "loading_s",
@@ -22,9 +23,10 @@ __all__ = [
 LINEAR_PROGRAMS = "scipy.optimize"
 SMALL_KERNEL = "hetero.schedule.small_kernel"
 TABU_KERNEL = "hetero.schedule.tabu_kernel"
+MOLDABLE_KERNEL = "hetero.schedule.moldable_kernel"
 CP_SAT = "ortools.sat.python.cp_model"
 
-_LOADING_S = {LINEAR_PROGRAMS: 0.25, SMALL_KERNEL: 0.4, TABU_KERNEL: 0.4, CP_SAT: 0.2}
+_LOADING_S = {LINEAR_PROGRAMS: 0.25, SMALL_KERNEL: 0.4, TABU_KERNEL: 0.4, MOLDABLE_KERNEL: 0.4, CP_SAT: 0.2}
 """At a process's first use, for the kernels with what was compiled for them."""
 
 OVERRUN_S = 0.15

@@ -1,34 +1,15 @@
-"""Local search on assignment and order, for as long as it is given.
-
-Works on lanes: a processor with c cores is c lanes where all its options take one core, and one lane
-where no two of its options can run at once. Other processors (moldable tasks that share cores) have no
-lanes, and `Search.of` returns None for such a problem.
-"""
+"""Local search on assignment and order on lanes (see `hetero.schedule.local_search`)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats, Ints
-from hetero.schedule.clock import now, off_the_clock
 from hetero.schedule.draft import Draft
 from hetero.schedule.problem import Limits
 from hetero.schedule.tabu_kernel import NOWHERE, Graph, State, search
 
-__all__ = ["Search", "lanes"]
-
-
-def lanes(arrays: Arrays) -> Ints | None:
-    """How many lanes each processor has, or None where one cannot be described by lanes."""
-    counts = np.ones(arrays.processors, dtype=np.int64)
-    timed = arrays.seconds > 0
-    for processor in range(arrays.processors):
-        cores = arrays.cores[timed & (arrays.processor == processor)]
-        if (cores == 1).all():
-            counts[processor] = min(int(arrays.capacity[processor]), max(1, len(cores)))
-        elif 2 * cores.min() <= arrays.capacity[processor]:
-            return None
-    return counts
+__all__ = ["Search"]
 
 
 class Search:
@@ -39,11 +20,8 @@ class Search:
         self._patience = 200 + 10 * arrays.tasks
 
     @classmethod
-    def of(cls, arrays: Arrays, limits: Limits, begin: Draft, seed: int) -> Search | None:
-        """A search from a valid draft, or None where the problem has no lanes."""
-        counts = lanes(arrays)
-        if counts is None or arrays.tasks == 0:
-            return None
+    def of(cls, arrays: Arrays, limits: Limits, counts: Ints, begin: Draft, seed: int) -> Search:
+        """A search from a valid draft, with so many lanes on each processor."""
         graph = _graph(arrays, limits, counts)
         return cls(graph, _state(arrays, graph, begin, seed), arrays)
 
@@ -59,16 +37,6 @@ class Search:
     def iterate(self, iterations: int, target_s: float) -> int:
         """Make so many moves, fewer if a schedule of `target_s` is found."""
         return int(search(self._graph, self._state, iterations, target_s * (1 + 1e-12), self._patience))
-
-    def until(self, deadline: float, target_s: float) -> None:
-        """Search until `clock.now()` reaches `deadline` or a schedule of `target_s` is found."""
-        with off_the_clock():
-            self.iterate(0, target_s)  # loads the kernel, or compiles it
-        chunk = 1  # of thousands of tasks, a single iteration takes tens of milliseconds
-        while (began := now()) < deadline and self.makespan_s > target_s * (1 + 1e-12):
-            self.iterate(chunk, target_s)
-            took = max(1e-6, now() - began)
-            chunk = max(1, int(chunk * min(0.1, max(0.001, deadline - began - took)) / took))
 
 
 def _graph(arrays: Arrays, limits: Limits, counts: Ints) -> Graph:

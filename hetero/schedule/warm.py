@@ -18,17 +18,22 @@ SMALL, LARGE = 12, 60
 
 
 def warm() -> None:
-    """Solve a problem of either size, on which no list schedule is optimal. Takes 10 to 20 s the first time."""
-    for tasks in (SMALL, LARGE):
-        solve(random_problem(tasks), budget_seconds=1.0)
+    """Solve a problem for each search, on which no list schedule is optimal. Takes 20 to 30 s the first time."""
+    for problem in (random_problem(SMALL), random_problem(LARGE), random_problem(LARGE, moldable=True)):
+        solve(problem, budget_seconds=1.0)
 
 
-def random_problem(tasks: int) -> Problem:
-    """Unrelated processors and a random graph, the same every time."""
+def random_problem(tasks: int, *, moldable: bool = False) -> Problem:
+    """Unrelated processors and a random graph, the same every time; `moldable` tasks take one to four cores."""
     draw = random.Random(0)
-    processors = tuple(Processor(f"p{i}", cores=1) for i in range(3))
+    processors = tuple(Processor(f"p{i}", cores=4 if moldable else 1) for i in range(3))
+    counts = (1, 2, 4) if moldable else (1,)
     options = [
-        tuple(Option(processor.name, seconds=draw.uniform(1, 9)) for processor in processors)
+        tuple(
+            Option(processor.name, seconds=draw.uniform(1, 9) / count**0.7, cores=count)
+            for processor in processors
+            for count in counts
+        )
         for _ in range(tasks)
     ]
     edges = tuple(Edge(f"t{draw.randrange(i)}", f"t{i}", nbytes=0) for i in range(1, tasks))

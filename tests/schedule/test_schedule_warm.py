@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from hetero.schedule import solve
+import pytest
+
+from hetero.schedule import Problem, solve
 from hetero.schedule.warm import LARGE, SMALL, random_problem
 
 
-def test_both_searches_are_reached() -> None:
-    """On either size the list schedules leave something to a search, so that its kernel is compiled."""
-    for tasks in (SMALL, LARGE):
-        problem = random_problem(tasks)
-        listed = solve(problem, budget_seconds=0.0)
-        assert not listed.proven_optimal
-        assert solve(problem, budget_seconds=2.0).makespan_s < listed.makespan_s
+@pytest.mark.parametrize(
+    "problem", [random_problem(SMALL), random_problem(LARGE), random_problem(LARGE, moldable=True)]
+)
+def test_every_search_is_reached(problem: Problem) -> None:
+    """On each problem the list schedules leave something to a search, so that its kernel is compiled."""
+    listed = solve(problem, budget_seconds=0.0)
+    assert not listed.proven_optimal
+    assert solve(problem, budget_seconds=2.0).makespan_s < listed.makespan_s
