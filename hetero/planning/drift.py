@@ -2,7 +2,8 @@
 
 The median over a node's latest calls is what is compared: a few late calls, however late, do not move it. A prediction
 is for an otherwise idle machine, so that a machine that is busy makes everything slower alike, which no other plan
-would mend. What a node has drifted is therefore told relative to the middle one of all nodes on its processor.
+would mend. Whether another plan would be better is therefore told by what a node has drifted relative to the middle
+one of all nodes on its processor.
 """
 
 from __future__ import annotations
@@ -81,10 +82,14 @@ class Drift:
     def factor(self) -> float:
         return self.measured_s / self.predicted_s
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> str:
+        """What it takes, without its name."""
         more = f"{self.factor:.2f} times" if self.factor > 1 else f"only {self.factor:.2f} of"
-        predicted = show.seconds(self.predicted_s)
-        return f"{self.path} takes {show.seconds(self.measured_s)}, {more} the {predicted} predicted"
+        return f"takes {show.seconds(self.measured_s)}, {more} the {show.seconds(self.predicted_s)} predicted"
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,16 +38,22 @@ class Look:
         self._lock = threading.Lock()
 
     def tell(self, plan: Plan, stats: Mapping[str, NodeStats]) -> None:
-        """An event for every node that has drifted, with what planning again would gain by now."""
+        """One event for the nodes that have drifted since: the farthest first, and what planning again would gain.
+
+        Where the whole machine is slow all nodes drift at once, and an event for each would bury the others.
+        """
         with self._lock:
             found = drifts(stats)
             new = [drift for drift in found if drift.path not in self._drifted]
             self._drifted = frozenset(drift.path for drift in found)
-            gain = outlook(plan, stats) if new else ""
-            for drift in new:
-                unlike = unplanned_shapes(plan, stats, drift.path)
+            if new:
+                farthest, *others = new
+                unlike = unplanned_shapes(plan, stats, farthest.path)
                 why = f"; it was not planned for {unlike[-1]}, with which it is called" if unlike else ""
-                self._log.add("drift", drift.path, f"{drift}{why}; {gain}")
+                also = f"; {', '.join(drift.path for drift in others)} drifted less" if others else ""
+                self._log.add(
+                    "drift", farthest.path, f"{farthest.message}{why}{also}; {outlook(plan, stats)}"
+                )
 
     def correct(self, plan: Plan, stats: Mapping[str, NodeStats]) -> None:
         """File what the runs correct in the profiles, as far as it is new."""

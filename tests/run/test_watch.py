@@ -97,6 +97,20 @@ def test_drift_that_was_over_is_told_again_when_it_comes_back(store: ProfileStor
         assert len(log.since()) == 2
 
 
+def test_nodes_that_drift_at_once_are_one_event(store: ProfileStore) -> None:
+    """It is of the farthest and names the others."""
+    log = EventLog()
+    drifted = {
+        "steady": NodeStats(100, 0.004, 0.004, predicted_s=0.002),
+        "slow": NodeStats(100, 0.02, 0.02, predicted_s=0.002),
+    }
+    with planned(store) as plan:
+        watch.Look(log).tell(plan, drifted)
+    (event,) = log.since()
+    assert event.subject == "slow"
+    assert event.message.startswith("takes 20 ms, 10.00 times the 2 ms predicted; steady drifted less; ")
+
+
 def test_calls_that_are_far_from_the_others_are_counted_as_outliers() -> None:
     """They move neither the median nor its spread much; times that vary by a few percent have none."""
     recorder = Recorder({})
