@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hetero import show
 from hetero.errors import ArgumentError, DeadlineError, OverloadError
 from hetero.events import EventLog, Repeated
 from hetero.run.alarms import Alarms
@@ -205,8 +206,8 @@ class Reception:
     def _rejected(self) -> OverloadError:
         self.counters.add("rejected")
         error = OverloadError(
-            f"plan {self._name!r} has {len(self._inside)} requests of {self._nbytes / 1e6:.3g} MB under way and "
-            f"takes at most {self.room.requests} of {self.room.nbytes / 1e6:.3g} MB: wait for results before "
+            f"plan {self._name!r} has {len(self._inside)} requests of {show.nbytes(self._nbytes)} under way and "
+            f"takes at most {self.room.requests} of {show.nbytes(self.room.nbytes)}: wait for results before "
             "submitting more, use stream(), which does, or set session.room = Room(requests=, nbytes=)"
         )
         self._told_rejected.add(str(error))
