@@ -273,7 +273,8 @@ class Plan:
         return plan_for_cluster(self, address, labels)
 
     def stats(self) -> Mapping[str, Any]:
-        """By node path: calls, p50 and p99 seconds, bytes moved, predicted seconds; no calls and NaN where it has not run."""
+        """By node path: calls, p50 and p99 seconds, bytes moved, predicted seconds; no calls and NaN where it has
+        not run."""
         return self._open.stats(self)
 
     @property
