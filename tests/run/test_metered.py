@@ -126,11 +126,13 @@ def test_a_map_s_work_is_its_request_s() -> None:
 
 
 def test_who_shares_a_call_pays_by_rows() -> None:
-    """Three rows of four are three quarters of the call."""
-    opened = threading.Event()
+    """Three rows of four are three quarters of the call. Another request is under way, so that they wait for each
+    other."""
+    begun, opened = threading.Event(), threading.Event()
 
     @ht.node
     def hold(x: Any) -> Any:
+        begun.set()
         opened.wait(10)
         time.sleep(0.05)
         return x
@@ -139,10 +141,12 @@ def test_who_shares_a_call_pays_by_rows() -> None:
     plan = replace(planned(pipeline.trace()), micro_batches={"hold": MicroBatch(2, 60.0)})
     quiet = replace(plan, machine=replace(plan.machine, processors=(replace(CPU, idle_watts=0.0),)))
     with MeteredSession(quiet, Meter(quiet)) as session:
+        before = session.submit((np.zeros((5, 2)),))
+        assert begun.wait(10)
         futures = [session.submit((np.zeros((rows, 2)),)) for rows in (3, 1)]
         opened.set()
-        assert [len(future.result()) for future in futures] == [3, 1]
-        first, second = session.shares()
+        assert [len(future.result()) for future in (before, *futures)] == [5, 3, 1]
+        _, first, second = session.shares()
     assert first.joules == pytest.approx(3 * second.joules)
     assert second.joules > 0.05 * CPU.active_watts_per_core / 4
 
