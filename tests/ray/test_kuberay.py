@@ -1,6 +1,7 @@
-"""The manifest for Kubernetes: it parses, and each of its fields is one that the KubeRay operator knows."""
+"""The manifest for Kubernetes: each of its fields is one that the KubeRay operator knows, and none is missing."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -28,6 +29,18 @@ FIELDS = {
 }
 """Of the ray.io/v1 custom resources and of Kubernetes' pods: those that the manifest may use."""
 
+REQUIRED = {
+    "RayJob": {"apiVersion", "kind", "metadata", "spec"},
+    "spec": {"entrypoint", "rayClusterSpec"},
+    "rayClusterSpec": {"headGroupSpec", "workerGroupSpecs", "rayVersion"},
+    "headGroupSpec": GROUP,
+    "workerGroupSpec": GROUP | {"groupName", "replicas", "minReplicas", "maxReplicas"},
+    "container": {"name", "image", "resources"},
+}
+"""What the operator refuses to be without, or would fill with a default that is not meant: a limit of no workers."""
+NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+"""A DNS label: what Kubernetes takes as a name."""
+
 
 @pytest.fixture(scope="module")
 def job():
@@ -44,7 +57,6 @@ def test_every_field_is_known(job):
     assert cluster["headGroupSpec"].keys() <= FIELDS["headGroupSpec"]
     groups = cluster["workerGroupSpecs"]
     assert all(group.keys() <= FIELDS["workerGroupSpec"] for group in groups)
-    assert all(group["minReplicas"] <= group["replicas"] <= group["maxReplicas"] for group in groups)
     for group in (cluster["headGroupSpec"], *groups):
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())
         pod = group["template"]["spec"]
@@ -54,6 +66,29 @@ def test_every_field_is_known(job):
         for container in pod["containers"]:
             assert container.keys() <= FIELDS["container"]
             assert container["resources"]["requests"] == container["resources"]["limits"]
+
+
+def test_no_field_is_missing_and_each_has_its_type(job):
+    """Replicas are whole numbers between their limits, names are such, and every pod has containers with an image."""
+    cluster = job["spec"]["rayClusterSpec"]
+    head, groups = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
+    parts = [("RayJob", job), ("spec", job["spec"]), ("rayClusterSpec", cluster), ("headGroupSpec", head)]
+    parts += [("workerGroupSpec", group) for group in groups]
+    containers = [c for group in (head, *groups) for c in group["template"]["spec"]["containers"]]
+    parts += [("container", container) for container in containers]
+    missing = {(name, field) for name, part in parts for field in REQUIRED[name] - part.keys()}
+    assert missing == set()
+    assert groups
+    assert all(group["template"]["spec"]["containers"] for group in (head, *groups))
+    for group in groups:
+        counts = [group["minReplicas"], group["replicas"], group["maxReplicas"]]
+        assert all(type(count) is int for count in counts)
+        assert 0 <= counts[0] <= counts[1] <= counts[2]
+        assert counts[2] > 0
+    named = [group["groupName"] for group in groups]
+    assert len(set(named)) == len(named)
+    for name in (job["metadata"]["name"], *named, *(container["name"] for container in containers)):
+        assert re.fullmatch(NAME, name)
 
 
 def test_start_parameters_are_those_of_ray_start(job):
