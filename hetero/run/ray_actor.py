@@ -216,7 +216,7 @@ class Actor:
 
         alive, place = _alive(), self._place
         if place.node_id in alive:
-            needs = replace(self._work.needs(alive[place.node_id]), node_id=place.node_id)
+            needs = self._work.needs(alive[place.node_id])
             if place.group is not None:
                 return needs, PlacementGroupSchedulingStrategy(place.group, place.bundle)
             return needs, NodeAffinitySchedulingStrategy(place.node_id, soft=False)
@@ -226,7 +226,7 @@ class Actor:
                 "moved", self.name, f"its node {place.node_id[:8]} is gone; it shares the CPUs of another one"
             )
         offered = most_offered(alive.values(), tuple(self._work.legs.values()), self._work.machine)
-        return replace(self._work.needs(offered), node_id="", cpus=0), "DEFAULT"
+        return replace(self._work.needs(offered), cpus=0), "DEFAULT"
 
 
 class _NodeGoneError(Exception):

@@ -7,7 +7,7 @@ supervises its actors: a dead one is made again, elsewhere if its node is gone, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any, NoReturn
@@ -108,11 +108,11 @@ class RayExecutor:
         self._door.limit_nbytes = STORE_SHARE * here.get("object_store_memory", inf)
         node_of = {site_of(p.name): p.node for p in machine.processors}
         needs = {
-            name: replace(works[site].needs(offered.get(node_of[name], {})), node_id=node_of[name])
+            name: works[site].needs(offered.get(node_of[name], {}))
             for site, names in nodes.items()
             for name in names
         }
-        self._group = Group(self.program.name, needs)
+        self._group = Group(self.program.name, needs, node_of)
         for site, names in nodes.items():
             actors = [Actor(name, works[site], self._group.place(name), self._log) for name in names]
             self._sites[site] = Site(actors, self._log)

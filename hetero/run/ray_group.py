@@ -24,14 +24,14 @@ class Group:
         UnavailableError: there is no such room; says what was asked for.
     """
 
-    def __init__(self, name: str, needs: Mapping[str, Needs]) -> None:
-        """``needs`` by actor; each names its node."""
+    def __init__(self, name: str, needs: Mapping[str, Needs], nodes: Mapping[str, str]) -> None:
+        """``needs`` and ids of ``nodes`` by actor, whose name is that of a site; without an id it goes anywhere."""
         import ray
 
         self._numbers: dict[str, int] = {}
         self._group: Any = None
-        self._nodes = {actor: found.node_id for actor, found in needs.items()}
-        asked = {actor: found for actor, found in needs.items() if found.bundle and found.node_id}
+        self._nodes = nodes
+        asked = {actor: found for actor, found in needs.items() if found.bundle and nodes[actor]}
         if not asked:
             return
         self._numbers = {actor: number for number, actor in enumerate(asked)}
@@ -39,7 +39,7 @@ class Group:
             [found.bundle for found in asked.values()],
             strategy="PACK",
             name=f"hetero {name}",
-            bundle_label_selector=[{NODE_LABEL: found.node_id} for found in asked.values()],
+            bundle_label_selector=[{NODE_LABEL: nodes[actor]} for actor in asked],
         )
         if not self._group.wait(PATIENCE_S):
             self.close()

@@ -1,4 +1,4 @@
-"""What a site's actor asks Ray for: cores, GPUs, custom resources, on which node."""
+"""What a site's actor asks Ray for: cores, GPUs, custom resources."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ QUANTUM = "quantum"
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What Ray must keep free for an actor, and the node where it belongs (``""``: anywhere)."""
+    """What Ray must keep free for an actor."""
 
-    node_id: str = ""
     cpus: float = 0
     gpus: float = 0
     resources: Mapping[str, float] = field(default_factory=dict)
@@ -51,11 +50,10 @@ def needs_of(legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float]
     for call in (call for leg in legs for call in leg.calls()):
         # Inside a map the processor of a node is no lane of its own.
         held.setdefault(machine.device(legs[0].program.builds[call.executable].device).processor, 0)
-    node_id, cpus, gpus = "", 0, 0
+    cpus, gpus = 0, 0
     resources: dict[str, float] = {}
     for name, cores in held.items():
         processor: Processor = machine.processor(name)
-        node_id = processor.node or node_id
         if processor.kind == "cpu":
             cpus += min(cores, processor.cores)
         elif processor.kind == "gpu" and offered.get("GPU"):
@@ -63,7 +61,7 @@ def needs_of(legs: Sequence[Leg], machine: Machine, offered: Mapping[str, float]
         resources |= {word: 1.0 for word in (local_name(name), processor.kind) if word in offered}
     if QUANTUM in offered and _has_circuit(legs):
         resources[QUANTUM] = 1.0
-    return Needs(node_id, cpus, gpus, resources)
+    return Needs(cpus, gpus, resources)
 
 
 def is_circuit(kind: str) -> bool:

@@ -34,7 +34,6 @@ def test_an_actor_holds_the_cores_that_its_lanes_need_and_no_more():
     side_by_side = {"double": (0, 1), "double#2": (0, 1), "add": (1, 2)}
     assert needs(pair, {"CPU": 4.0}, times=side_by_side).cpus == 2
     assert needs(pair, {"CPU": 4.0}).cpus == 1
-    assert needs(pair, {"CPU": 4.0}).node_id == "a"
 
 
 def test_accelerators_are_asked_for_by_their_kind_or_name():
