@@ -44,6 +44,7 @@ def commands(folder: Path) -> list[list[str]]:
         ["quantum_queue.py", "--limit", "10", "--csv", str(folder / "quantum_queue.csv")],
         ["quantum_choice.py", "--csv", str(folder / "quantum_choice.csv")],
         ["ray_overhead.py", "--csv", str(folder / "ray_overhead.csv")],
+        ["ray_recovery.py", "--csv", str(folder / "ray_recovery.csv")],
         ["ray_scale.py", "--csv", str(folder / "ray_scale.csv")],
         ["ray_sweep.py", "--csv", str(folder / "ray_sweep.csv")],
     ]

@@ -25,7 +25,7 @@ from hetero.run.ray_profile import measure_there
 from hetero.run.replicas import period_s, replicas, sites_of
 from hetero.run.sites import local_info, local_name, site_of
 
-__all__ = ["best_of", "lacking_notes", "plan_for_cluster"]
+__all__ = ["best_of", "decided_for", "lacking_notes", "plan_for_cluster"]
 
 Decide: TypeAlias = Callable[[Machine], Plan]
 
@@ -44,34 +44,40 @@ def plan_for_cluster(plan: Plan, address: str | None, labels: Mapping[str, str] 
     """
     # One connection for looking, measuring and opening: joining a cluster takes seconds.
     with connected(address), ProfileStore() as store:
-        cluster = look_at_cluster(address, labels)
-        words = known_words(cluster.machine, rows(), ())
-        usable = select(cluster.machine, plan.request.selection, words, ())
-        opener = opener_of(usable)
-
-        def decide_on(machine: Machine) -> Plan:
-            return decide(
-                plan.graph,
-                machine,
-                plan.request,
-                plan.samples,
-                store,
-                evidence=plan.evidence,
-                measure=measure_there,
-                opener=opener,
-            )
-
-        try:
-            found = best_of(usable, decide_on)
-        except InfeasibleError as error:
-            lacking = [
-                note for site in cluster.lacking for note in _lacks(cluster, site, lambda status: True)
-            ]
-            raise InfeasibleError("; ".join([str(error), *lacking])) from error
-        notes = (*found.notes, *lacking_notes(cluster))
-        opened = replace(found, cluster=address or "auto", notes=notes)
+        found = decided_for(plan, look_at_cluster(address, labels), store)
+        opened = replace(found, cluster=address or "auto")
         _ = opened.session
         return opened
+
+
+def decided_for(plan: Plan, cluster: Cluster, store: ProfileStore) -> Plan:
+    """The same request decided for a cluster as it was seen; nothing of it is opened.
+
+    Raises:
+        InfeasibleError: no node can run a part of it; says what each of them lacks.
+    """
+    words = known_words(cluster.machine, rows(), ())
+    usable = select(cluster.machine, plan.request.selection, words, ())
+    opener = opener_of(usable)
+
+    def decide_on(machine: Machine) -> Plan:
+        return decide(
+            plan.graph,
+            machine,
+            plan.request,
+            plan.samples,
+            store,
+            evidence=plan.evidence,
+            measure=measure_there,
+            opener=opener,
+        )
+
+    try:
+        found = best_of(usable, decide_on)
+    except InfeasibleError as error:
+        lacking = [note for site in cluster.lacking for note in _lacks(cluster, site, lambda status: True)]
+        raise InfeasibleError("; ".join([str(error), *lacking])) from error
+    return replace(found, notes=(*found.notes, *lacking_notes(cluster)))
 
 
 def best_of(machine: Machine, decide_on: Decide) -> Plan:
