@@ -3,8 +3,8 @@
 The nodes of a test cluster share this machine, so each is bound to a physical core of its own, and everything that Ray
 starts on it inherits that. A plan on the cluster answers a request for each circuit, on one node, then with replicas on
 all. Beside it the same by hand: one actor a node with hetero's Estimator, which says what Ray and the machine leave of
-linear. The share of linear is of the contestant's own time on one node. The driver sends and collects on the same cores:
-the shorter a circuit, the more of them it takes. Ends with status 1 where the plan misses 0.8.
+linear. The share of linear is of the contestant's own time on one node. The driver sends and collects on the same
+cores: the shorter a circuit, the more of them it takes. Ends with status 1 where the plan misses 0.8.
 """
 
 from __future__ import annotations
