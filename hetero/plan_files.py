@@ -127,6 +127,10 @@ def _plain(plan: Plan) -> dict[str, Any]:
                 [path, _choice(choice), lanes, speed]
                 for (path, choice, lanes), speed in plan.speeds.beside.items()
             ],
+            "pairs": [
+                [path, _choice(choice), other, _choice(others), speed]
+                for (path, choice, other, others), speed in plan.speeds.pairs.items()
+            ],
         },
         "notes": list(plan.notes),
         "micro_batches": {path: [m.requests, m.wait_s] for path, m in plan.micro_batches.items()},
@@ -190,9 +194,11 @@ def _plan(data: Mapping[str, Any], graph: Graph) -> Plan:
 
 def _speeds(data: Mapping[str, Any]) -> Speeds:
     beside = convert(data["beside"], list[tuple[str, _SavedChoice, int, float]])
+    pairs = convert(data.get("pairs", []), list[tuple[str, _SavedChoice, str, _SavedChoice, float]])
     return Speeds(
         dict(convert(data["cores"], list[tuple[int, float]])),
         {(path, Choice(*choice), lanes): speed for path, choice, lanes, speed in beside},
+        {(a, Choice(*mine), b, Choice(*other)): speed for a, mine, b, other, speed in pairs},
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hetero import show
 from hetero.arguments import Errors
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hetero.run.metered import MeteredSession
     from hetero.run.session import Session
 
-__all__ = ["CONTROL", "Choice", "Considered", "MicroBatch", "Plan", "Request", "Speeds", "Within"]
+__all__ = ["CONTROL", "Choice", "Considered", "MicroBatch", "Pair", "Plan", "Request", "Speeds", "Within"]
 
 CONTROL = "control"
 """The device of maps and branches: the program itself, which runs their items and sides."""
@@ -100,13 +100,19 @@ class Request:
     """What the error limit is about."""
 
 
+Pair: TypeAlias = tuple[str, Choice, str, Choice]
+"""A node and its choice, beside another node and its choice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Speeds:
     """What running side by side does, relative to alone, as it was measured: to one core, by the number of busy cores
-    (``cores``), and to each lane of a map, by path, choice and lanes (``beside``)."""
+    (``cores``), to each lane of a map, by path, choice and lanes (``beside``), and to the first node of a pair beside
+    the second (``pairs``)."""
 
     cores: Mapping[int, float] = field(default_factory=dict)
     beside: Mapping[tuple[str, Choice, int], float] = field(default_factory=dict)
+    pairs: Mapping[Pair, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,7 +1,7 @@
-"""How fast an op runs beside copies of itself, relative to running alone: what the lanes of a map do to each other.
+"""How fast ops run beside each other, relative to running alone: copies of one in the lanes of a map, or two nodes.
 
-The general factor of the machine (``hetero.cost.contention``) knows nothing of caches and memory bandwidth that this
-op needs, nor of an engine that serves one call at a time.
+The general factor of the machine (``hetero.cost.contention``) knows nothing of caches and memory bandwidth that these
+ops need, nor of an engine that serves one call at a time.
 """
 
 from __future__ import annotations
@@ -9,18 +9,39 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from hetero.cost.contender import device_run, execute
 from hetero.cost.record import Call
-from hetero.device import Device, Variant
+from hetero.device import Device, Variant, refuse
+from hetero.errors import DeviceError
 from hetero.ops.base import Op
 
-__all__ = ["speed_beside"]
+__all__ = ["Side", "speed_beside", "speeds_of_pair"]
 
 _BLOCK_S = 0.05
 _ROUNDS = 3
+_ENOUGH_S = 3.0
+"""Rounds of a pair after the first are not begun later than this: long runs are steady in themselves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """An op as it would run, and a call of it."""
+
+    device: Device
+    op: Op
+    variant: Variant
+    call: Call
+
+    @property
+    def built(self) -> tuple[object, ...]:
+        """Nodes that are alike in this share one executable, as in the runtime."""
+        return self.device.info.name, self.variant, self.op.kind, self.op.digest
 
 
 def speed_beside(
@@ -37,44 +58,102 @@ def speed_beside(
     together alternate, so that a drift of the machine hits both.
 
     Raises:
-        DeviceError: the device cannot compile the op.
+        DeviceError: the device cannot compile the op, or the op fails beside itself.
     """
-    with execute(device, op, variant) as executable:
-        run = device_run(executable)
-        inside = threading.BoundedSemaphore(device.info.concurrency)
-
-        def once(inputs: list[Any]) -> None:
-            with inside:
-                run(inputs)
-
-        inputs = [[device.memory.put(value) for value in call.inputs] for _ in range(copies)]
-        for own in inputs:
-            once(own)
+    with ExitStack() as stack:
+        runs = _opened([Side(device, op, variant, call)] * copies, stack)
         ratios = []
         for _ in range(_ROUNDS):
-            alone = _rate(once, inputs[:1], clock)
-            ratios.append(_rate(once, inputs, clock) / alone)
+            (alone,) = _rates(runs[:1], clock)
+            ratios.append(statistics.fmean(_rates(runs, clock)) / alone)
         return min(1.0, statistics.median(ratios))
 
 
-def _rate(once: Callable[[list[Any]], None], inputs: list[list[Any]], clock: Callable[[], float]) -> float:
-    """Runs a second of each thread, on average, while all of them run."""
-    rates: list[float] = []
-    barrier = threading.Barrier(len(inputs))
+def speeds_of_pair(
+    one: Side, other: Side, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, float]:
+    """The speed of each of two beside the other, relative to itself alone; at most 1.
 
-    def work(own: list[Any]) -> None:
+    Each alone and both together take turns, as often as three times. The fastest round of each alone counts and the one
+    in which both together got most done: other work on the machine only ever takes. Both speeds are of one round, since
+    where one waits for the other either may be the one that waits.
+
+    Raises:
+        DeviceError: a device cannot compile its op, or one fails beside the other.
+    """
+    started = clock()
+    with ExitStack() as stack:
+        runs = _opened([one, other], stack)
+        alone: list[list[float]] = []
+        together: list[list[float]] = []
+        while len(alone) < _ROUNDS and (not alone or clock() - started < _ENOUGH_S):
+            alone.append([_rates([run], clock)[0] for run in runs])
+            together.append(_rates(runs, clock))
+        best = [max(rates) for rates in zip(*alone, strict=True)]
+        speeds = [[rate / most for rate, most in zip(rates, best, strict=True)] for rates in together]
+        first, second = max(speeds, key=sum)
+        return min(1.0, first), min(1.0, second)
+
+
+def _opened(sides: Sequence[Side], stack: ExitStack) -> list[Callable[[], None]]:
+    """What runs each side once, with inputs of its own; each has run."""
+    shared: dict[tuple[object, ...], Callable[[list[Any]], None]] = {}
+    runs = []
+    for side in sides:
+        if side.built not in shared:
+            shared[side.built] = _gated(side, stack)
+        inputs = [side.device.memory.put(value) for value in side.call.inputs]
+        runs.append(_once(side, shared[side.built], inputs))
+    for run in runs:
+        run()
+    return runs
+
+
+def _gated(side: Side, stack: ExitStack) -> Callable[[list[Any]], None]:
+    run = device_run(stack.enter_context(execute(side.device, side.op, side.variant)))
+    inside = threading.BoundedSemaphore(side.device.info.concurrency)
+
+    def gated(inputs: list[Any]) -> None:
+        with inside:
+            run(inputs)
+
+    return gated
+
+
+def _once(side: Side, run: Callable[[list[Any]], None], inputs: list[Any]) -> Callable[[], None]:
+    def once() -> None:
+        try:
+            run(inputs)
+        except DeviceError:
+            raise
+        except Exception as error:  # an engine may raise anything; it is not run beside this
+            raise refuse(side.device.info.name, side.op, error) from error
+
+    return once
+
+
+def _rates(runs: Sequence[Callable[[], None]], clock: Callable[[], float]) -> list[float]:
+    """Runs a second of each, all going on until the last one is timed: the shorter one is never left out of a block of
+    the longer one, nor is the longer one ever timed with nothing beside it."""
+    barrier = threading.Barrier(len(runs))
+    left = [len(runs)]
+    lock = threading.Lock()
+
+    def work(once: Callable[[], None]) -> float:
         barrier.wait()
-        runs, started = 0, clock()
-        while True:
-            once(own)
-            runs += 1
-            if (taken := clock() - started) >= _BLOCK_S:
-                break
-        rates.append(runs / taken)
+        rate, count, started = 0.0, 0, clock()
+        try:
+            while left[0] > 0:
+                once()
+                count += 1
+                if not rate and (taken := clock() - started) >= _BLOCK_S:
+                    rate = count / taken
+                    with lock:
+                        left[0] -= 1
+        except BaseException:
+            left[0] = 0
+            raise
+        return rate
 
-    workers = [threading.Thread(target=work, args=(own,)) for own in inputs]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return sum(rates) / len(rates) if len(rates) == len(inputs) else 0.0
+    with ThreadPoolExecutor(len(runs)) as pool:
+        return [future.result() for future in [pool.submit(work, run) for run in runs]]

@@ -1,4 +1,4 @@
-"""How fast cores are side by side, relative to one alone: measured once on a machine.
+"""How fast cores are side by side, relative to one alone: measured once a day on a machine.
 
 Virtual cores are often two threads of one physical core, and all cores share caches and memory bandwidth, so that
 two busy ones do less than twice the work of one. Multiply-adds over arrays that fit the second-level cache stand for
@@ -11,7 +11,8 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,41 +20,71 @@ from hetero.cost.store import ProfileStore
 from hetero.machine import Processor
 from hetero.values import digest_of
 
-__all__ = ["core_efficiency", "measure_efficiency"]
+__all__ = ["CoreSpeeds", "core_efficiency", "measure_efficiency"]
 
-_KIND = "core efficiency of multiply-adds"
+_KIND = "core efficiency of multiply-adds, with its date"
 _FLOATS = 32 * 1024
 _ROWS = 64
 _BLOCK_S = 0.03
 _ROUNDS = 5
+_LASTS_S = 86400.0
+_UNSTEADY_LASTS_S = 600.0
+"""Seconds that a figure is kept; one whose rounds disagreed, as on a busy machine, is looked at again soon."""
+_STEADY = 0.1
 
 
-def core_efficiency(cpu: Processor, store: ProfileStore) -> dict[int, float]:
+@dataclass(frozen=True, slots=True)
+class CoreSpeeds:
+    """Speed of each of ``n`` busy cores relative to one alone, by ``n``, and when it was measured (seconds since the
+    epoch)."""
+
+    speeds: dict[int, float]
+    measured_at: float
+
+
+def core_efficiency(
+    cpu: Processor,
+    store: ProfileStore,
+    clock: Callable[[], float] = time.perf_counter,
+    now: Callable[[], float] = time.time,
+) -> CoreSpeeds:
     """Speed of each of ``n`` busy cores relative to one alone, for n = 2, 4, ... up to the cores of the processor.
 
-    Measured at the first call (0.3 s a step) and kept in the store for this processor.
+    Measured at the first call (0.3 s a step) and kept in the store for this processor: for a day, or for ten minutes
+    where the rounds of a measurement differed by more than a tenth.
     """
     key = digest_of(cpu.model, cpu.cores, list(cpu.features))
     kept = store.get_record(_KIND, key)
-    if kept is not None:
-        return {int(n): float(speed) for n, speed in kept.items()}
-    counts = [n for n in _doubling(cpu.cores) if n > 1]
-    found = {n: measure_efficiency(n) for n in counts}
+    if kept is not None and 0 <= now() - float(kept["at"]) < float(kept["lasts_s"]):
+        return CoreSpeeds({int(n): float(speed) for n, speed in kept["speeds"].items()}, float(kept["at"]))
+    found = {n: measure_efficiency(n, clock) for n in _doubling(cpu.cores) if n > 1}
+    at = now()
     if found:
-        store.put_record(_KIND, key, {str(n): speed for n, speed in found.items()})
-    return found
+        steady = all(is_steady for _, is_steady in found.values())
+        record = {
+            "at": at,
+            "lasts_s": _LASTS_S if steady else _UNSTEADY_LASTS_S,
+            "speeds": {str(n): speed for n, (speed, _) in found.items()},
+        }
+        store.put_record(_KIND, key, record)
+    return CoreSpeeds({n: speed for n, (speed, _) in found.items()}, at)
 
 
-def measure_efficiency(cores: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Speed of each of ``cores`` threads at work, relative to one alone; at most 1.
+def measure_efficiency(cores: int, clock: Callable[[], float] = time.perf_counter) -> tuple[float, bool]:
+    """Speed of each of ``cores`` threads at work, relative to one alone, at most 1; and whether the rounds agreed.
 
-    Alone and together alternate, so that a drift of the machine hits both.
+    Alone and together alternate, so that a drift of the machine hits both. The fastest round of each counts: other
+    work on the machine only ever takes from either.
     """
-    ratios = []
+    alone, together = [], []
     for _ in range(_ROUNDS):
-        alone = _rate(1, clock)
-        ratios.append(_rate(cores, clock) / alone)
-    return min(1.0, statistics.median(ratios))
+        alone.append(_rate(1, clock))
+        together.append(_rate(cores, clock))
+    return min(1.0, max(together) / max(alone)), _agree(alone) and _agree(together)
+
+
+def _agree(rates: Sequence[float]) -> bool:
+    return statistics.median(rates) >= (1 - _STEADY) * max(rates)
 
 
 def _doubling(cores: int) -> list[int]:

@@ -10,7 +10,7 @@ lose more by handing the lock over.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -21,9 +21,12 @@ __all__ = [
     "LOCK_EFFICIENCY",
     "Contention",
     "Locks",
+    "Way",
     "chained",
     "contended_makespan",
     "holders",
+    "in_turn",
+    "overlaps",
     "retimed",
     "taking_turns",
     "weighted",
@@ -33,19 +36,38 @@ Locks: TypeAlias = Mapping[str, Set[int]]
 """For each Python function the numbers of its options that hold the interpreter lock."""
 
 
+Way: TypeAlias = tuple[str, int]
+"""A task and the number of its option."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contention:
-    """Speed of one core while others are busy, relative to it being alone (0 < speed <= 1), by busy cores.
+    """Speed of one core while others are busy, relative to it being alone (0 < speed <= 1), by busy cores; and that of
+    the first of two ways beside the second, where it was measured.
 
     >>> Contention({2: 0.8}).speed(1), Contention({2: 0.8}).speed(2)
     (1.0, 0.8)
     """
 
     efficiency: Mapping[int, float]
+    pairs: Mapping[tuple[Way, Way], float] = field(default_factory=dict)
 
     def speed(self, busy_cores: int) -> float:
         known = [n for n in self.efficiency if n <= busy_cores]
         return self.efficiency[max(known)] if known else 1.0
+
+    def beside(self, way: Way, others: Sequence[Way], busy_cores: int) -> float:
+        """The speed of a task beside others on its processor.
+
+        A pair's is what was measured. Of more at once the slowest that the pairs and the model say.
+        """
+        known = [self.pairs[way, other] for other in others if (way, other) in self.pairs]
+        modelled = [] if len(known) == len(others) <= 1 else [self.speed(busy_cores)]
+        return min([*known, *modelled], default=1.0)
+
+    def at_worst(self, way: Way, cores: int) -> float:
+        """The slowest that a task was measured at beside another one; where it never was, with all cores busy."""
+        return min((s for (one, _), s in self.pairs.items() if one == way), default=self.speed(cores))
 
 
 LOCK_EFFICIENCY = 0.7
@@ -95,16 +117,45 @@ def taking_turns(problem: Problem, schedule: Schedule, locks: Locks) -> Iterator
 
 
 def weighted(problem: Problem, contention: Contention) -> Problem:
-    """The problem in which every option that leaves cores for others takes as long as with all of them busy."""
+    """The problem in which every option that leaves cores for others takes as long as beside the worst known."""
     cores = {p.name: p.cores for p in problem.processors}
 
-    def slower(option: Option) -> Option:
-        if option.cores >= cores[option.processor]:
-            return option
-        return replace(option, seconds=option.seconds / contention.speed(cores[option.processor]))
+    def slower(task: Task) -> Task:
+        options = tuple(
+            option
+            if option.cores >= cores[option.processor]
+            else replace(
+                option, seconds=option.seconds / contention.at_worst((task.name, i), cores[option.processor])
+            )
+            for i, option in enumerate(task.options)
+        )
+        return replace(task, options=options)
 
-    tasks = tuple(replace(task, options=tuple(map(slower, task.options))) for task in problem.tasks)
+    return replace(problem, tasks=tuple(map(slower, problem.tasks)))
+
+
+def in_turn(problem: Problem) -> Problem:
+    """The problem in which every option holds its processor: whatever solves it solves the other one too."""
+    cores = {p.name: p.cores for p in problem.processors}
+
+    def alone(option: Option) -> Option:
+        return replace(option, cores=max(option.cores, cores[option.processor]))
+
+    tasks = tuple(replace(task, options=tuple(map(alone, task.options))) for task in problem.tasks)
     return replace(problem, tasks=tasks)
+
+
+def overlaps(problem: Problem, schedule: Schedule) -> list[tuple[Placement, Placement]]:
+    """The pairs of tasks that run at the same time on one processor, in the order of their starts."""
+    where = {name: option.processor for name, option in _chosen(problem, schedule.tasks).items()}
+    found = []
+    running: list[Placement] = []
+    for task in sorted(schedule.tasks, key=lambda t: (t.start_s, t.end_s, t.name)):
+        running = [other for other in running if other.end_s > task.start_s]
+        if task.end_s > task.start_s:
+            found += [(other, task) for other in running if where[other.name] == where[task.name]]
+            running.append(task)
+    return found
 
 
 def retimed(problem: Problem, schedule: Schedule) -> Schedule:
@@ -126,6 +177,7 @@ def contended_makespan(
     before it on its processor's cores are done, and progresses at the speed that the busy cores leave it.
     """
     options = _chosen(problem, schedule.tasks)
+    numbers = {t.name: t.option for t in schedule.tasks}
     needs = _needs(problem, schedule.tasks, options)
     waiting = [t.name for t in sorted(schedule.tasks, key=lambda t: (t.start_s, t.end_s))]
     left: dict[str, float] = {}  # seconds that a running task still needs at full speed
@@ -144,7 +196,7 @@ def contended_makespan(
         if not left:
             now = min(arrivals)
             continue
-        speeds = _speeds({name: options[name] for name in left}, contention, locked)
+        speeds = _speeds({(name, numbers[name]): options[name] for name in left}, contention, locked)
         step = min(seconds / speeds[name] for name, seconds in left.items())
         step = min([step, *(at - now for at in arrivals)])
         now += step
@@ -161,17 +213,21 @@ def _chosen(problem: Problem, placements: Sequence[Placement]) -> dict[str, Opti
     return {placed.name: tasks[placed.name].options[placed.option] for placed in placements}
 
 
-def _speeds(running: Mapping[str, Option], contention: Contention, locked: Set[str]) -> dict[str, float]:
+def _speeds(running: Mapping[Way, Option], contention: Contention, locked: Set[str]) -> dict[str, float]:
     """The speed of each running task; one that has a processor for itself was measured so, with all its threads."""
-    busy: dict[str, list[int]] = {}
-    for option in running.values():
-        busy.setdefault(option.processor, []).append(option.cores)
-    speed = {name: 1.0 if len(c) == 1 else contention.speed(sum(c)) for name, c in busy.items()}
-    turns = len(locked & running.keys())
-    return {
-        name: min(speed[option.processor], LOCK_EFFICIENCY / turns if name in locked and turns > 1 else 1.0)
-        for name, option in running.items()
-    }
+    on: dict[str, list[Way]] = {}
+    busy: dict[str, int] = {}
+    for way, option in running.items():
+        on.setdefault(option.processor, []).append(way)
+        busy[option.processor] = busy.get(option.processor, 0) + option.cores
+    turns = sum(name in locked for name, _ in running)
+    speeds = {}
+    for way, option in running.items():
+        others = [other for other in on[option.processor] if other != way]
+        speed = contention.beside(way, others, busy[option.processor]) if others else 1.0
+        waits = way[0] in locked and turns > 1
+        speeds[way[0]] = min(speed, LOCK_EFFICIENCY / turns) if waits else speed
+    return speeds
 
 
 def _needs(

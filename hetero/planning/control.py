@@ -19,7 +19,7 @@ from hetero.machine import Machine
 from hetero.ops.map import MapOp
 from hetero.planning.contention import Contention
 from hetero.planning.evidence import Evidence
-from hetero.plans import CONTROL, Choice, Considered, Plan
+from hetero.plans import CONTROL, Choice, Considered, Pair, Plan
 from hetero.rewrite.batch import batch_of
 
 __all__ = ["Inside", "Setting", "apart_of", "better_for", "body", "control_options", "shapes"]
@@ -105,6 +105,8 @@ class Setting:
     better: Better
     beside: Mapping[tuple[str, Choice, int], float] = field(default_factory=dict)
     """Path, choice and lanes to the measured speed of each lane relative to one alone."""
+    pairs: Mapping[Pair, float] = field(default_factory=dict)
+    """The measured speed of a node beside another one, relative to alone."""
     apart: frozenset[str] = frozenset()
     """The devices in worker processes, which leave the interpreter lock of this one alone."""
 
@@ -122,6 +124,7 @@ class Setting:
             Contention(plan.speeds.cores),
             better_for(plan.objective),
             beside=plan.speeds.beside,
+            pairs=plan.speeds.pairs,
             apart=apart_of(machine),
         )
 

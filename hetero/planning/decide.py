@@ -40,6 +40,7 @@ from hetero.planning.options import (
     is_measured,
     repeats,
 )
+from hetero.planning.pairs import contention_told, speeds_of_pairs
 from hetero.planning.prune import hopeless
 from hetero.planning.settle import settle
 from hetero.plans import Choice, Considered, Plan, Request
@@ -50,6 +51,10 @@ __all__ = ["decide"]
 
 WANTED_S = 0.5
 """For a plan that is only asked what it would take."""
+
+HOPED_S = 3.0
+"""The same where the answer is about what overlaps, which a list schedule does not tell: the search is the first thing
+that a process solves here, and to load it takes a second of this."""
 
 
 def decide(
@@ -129,13 +134,23 @@ def decide(
 
     options = options_now()
     machine = with_measured_links(machine, store, opener)
-    efficiency = core_efficiency(machine.processors[0], store)
+    cores = core_efficiency(machine.processors[0], store)
     setting = Setting(
-        options, evidence, Contention(efficiency), better_for(request.objective), apart=apart_of(machine)
+        options, evidence, Contention(cores.speeds), better_for(request.objective), apart=apart_of(machine)
     )
     in_flow = request.objective == "throughput"
     beside = speeds_beside(graph, machine, setting, seen, store, deadline, in_flow=in_flow)
     setting = replace(setting, beside=beside)
+
+    def with_pairs(setting: Setting) -> Setting:
+        def chosen(hoped: Setting) -> Plan:
+            return settle(graph, machine, request, hoped, None, min(seconds_left(deadline), HOPED_S))
+
+        return replace(
+            setting, pairs=speeds_of_pairs(graph, machine, request, setting, chosen, seen, store, deadline)
+        )
+
+    setting = with_pairs(setting)
     again: list[str] = []
     for _ in range(ROUNDS if samples else 0):
         doubtful = doubts(candidates, evidence, store)
@@ -145,7 +160,7 @@ def decide(
         for closer in dict.fromkeys(chosen[2] for chosen in wanted):
             failures = {**failures, **profile([one for one, _, e in wanted if e is closer], closer)}
         again += [told(one, doubt) for one, doubt, _ in wanted]
-        setting = replace(setting, options=options_now())
+        setting = with_pairs(replace(setting, options=options_now()))
     gate = Gate(graph, machine, seen, key, store, opener, request.metric) if samples else None
     found = settle(graph, machine, request, setting, gate, seconds_left(deadline))
     return replace(
@@ -161,6 +176,7 @@ def decide(
                 if again
                 else ()
             ),
+            *contention_told(found, cores.measured_at),
             *found.notes,
         ),
     )

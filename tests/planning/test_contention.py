@@ -13,6 +13,8 @@ from hetero.planning.contention import (
     Contention,
     chained,
     contended_makespan,
+    in_turn,
+    overlaps,
     retimed,
     weighted,
 )
@@ -61,6 +63,27 @@ def test_python_functions_take_turns() -> None:
     both = problem(("a", 1, 1), ("b", 1, 1))
     assert makespan(both, ALONE, {"a", "b"}) == pytest.approx(2.0 / LOCK_EFFICIENCY)
     assert makespan(both, ALONE, {"a"}) == pytest.approx(1.0)
+
+
+def test_two_that_were_measured_beside_each_other_go_by_that() -> None:
+    """Not by the model, and each by its own figure; beside a third one the slowest of all that is known counts."""
+    a, b = ("a", 0), ("b", 0)
+    known = Contention({2: 0.5, 3: 0.25}, {(a, b): 1.0, (b, a): 0.8})
+    assert makespan(problem(("a", 1, 1), ("b", 0.8, 1)), known) == pytest.approx(1.0)
+    assert known.beside(a, [b], 2) == 1.0
+    assert known.beside(a, [("c", 0)], 2) == 0.5
+    assert known.beside(a, [b, ("c", 0)], 3) == 0.25
+    assert weighted(problem(("b", 0.8, 1)), known).tasks[0].options[0].seconds == pytest.approx(1.0)
+
+
+def test_in_turn_nothing_overlaps() -> None:
+    """Each option takes the whole processor, and the schedule is one of the problem itself too."""
+    made = problem(("a", 1, 1), ("b", 1, 1))
+    assert [(a.name, b.name) for a, b in overlaps(made, solve(made, budget_seconds=1.0))] == [("a", "b")]
+    found = solve(in_turn(made), budget_seconds=1.0)
+    assert overlaps(made, found) == []
+    assert found.makespan_s == pytest.approx(2.0)
+    verify(made, found)
 
 
 def test_transfers_are_waited_for() -> None:

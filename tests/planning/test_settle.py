@@ -133,6 +133,35 @@ def test_where_overlap_does_not_pay_the_careful_schedule_is_taken() -> None:
     verify(plan.problem, plan.schedule)
 
 
+@pytest.mark.parametrize(("alone_s", "threads"), [(1.04, 2), (1.2, 1)])
+def test_a_gain_within_noise_is_not_worth_overlap(alone_s: float, threads: int) -> None:
+    """Half of 1.04 s each on all cores, one after the other, beats 1.0 s side by side; 1.2 s does not."""
+    both = (option("cpu/good", 1.0), option("cpu/good", alone_s / 2, threads=2))
+    plan = settled({"first": both, "second": both}, graph=WIDE)
+    assert {c.variant.threads for c in plan.choices.values()} == {threads}
+    verify(plan.problem, plan.schedule)
+
+
+def test_a_pair_that_was_measured_decides_against_the_model() -> None:
+    """The model forbids what the clock allows, and the other way round; limits are kept either way."""
+    both = (narrow := option("cpu/good", 1.0), option("cpu/good", 0.7, threads=2))
+    pair = ("first", narrow.choice, "second", narrow.choice)
+    swapped = ("second", narrow.choice, "first", narrow.choice)
+
+    def threads(model: float, measured: float) -> set[int]:
+        plan = settled(
+            {"first": both, "second": both},
+            graph=WIDE,
+            contention=Contention({2: model}),
+            pairs={pair: measured, swapped: measured},
+        )
+        assert plan.speeds.pairs[pair] == measured
+        return {c.variant.threads for c in plan.choices.values()}
+
+    assert threads(0.6, 0.95) == {1}
+    assert threads(0.95, 0.6) == {2}
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("latency_s", 1.5), ("joules", 3.0), ("dollars", 3.0), ("memory_bytes", 15.0)]
 )
