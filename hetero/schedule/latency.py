@@ -44,6 +44,16 @@ TURNS = ((0.05, 0.15), (0.5, 1.0))
 """Shares of the time that is left for local search, then CP-SAT: a short turn each, which is enough for
 most problems, then a long one."""
 
+PROVABLE_TASKS = range(SEARCH_FROM_TASKS, 61)
+"""So few that local search soon finds the best schedule and only the proof is missing.
+
+Of fewer tasks CP-SAT has to find schedules as well. With two provers alone one of 1,500 tiny problems stayed unsolved:
+the bound crept up tick by tick, and nobody looked for a schedule.
+"""
+
+PROOF_TURNS = ((0.1, 0.85), (1.0, 0.0))
+"""For them one long proof, since what CP-SAT has learnt goes with its turn; then search again, if it was in vain."""
+
 FITTED_OPTIONS_PER_SECOND = 15_000
 """For the load bound with fitted weights, half of what it does: its linear programs do not look at the clock."""
 
@@ -131,7 +141,9 @@ class _Solve:
             fitting_s = self._budget.left - loading_s(LINEAR_PROGRAMS)
             if self._arrays.options <= fitting_s * FITTED_OPTIONS_PER_SECOND:
                 self._raise_bound(load_bound(self._arrays, self._ends))
-            turns = TURNS if model_size(self._arrays) <= EXACT_UP_TO_SIZE else ((1.0, 0.0),)
+            turns = PROOF_TURNS if self._arrays.tasks in PROVABLE_TASKS else TURNS
+            if model_size(self._arrays) > EXACT_UP_TO_SIZE:
+                turns = ((1.0, 0.0),)
         for search_share, exact_share in turns:
             if search_share > 0 and not self._done:
                 self._search(now() + search_share * self._budget.left)
@@ -263,6 +275,7 @@ class _Solve:
             horizon_s=self._horizon_s,
             lower_s=self._bound,
             effort=effort,
+            prove=self._best is not None and self._arrays.tasks in PROVABLE_TASKS,
         )
 
     def _contradicts(self, outcome: Outcome) -> bool:

@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["least_overflow", "minimise_makespan", "minimise_period", "minimise_sum"]
 
-PROVABLE_TASKS = range(30, 61)
-"""So few that only the proof is missing, and so many that local search has been there: it is begun from 30 tasks on.
-
-Of fewer, CP-SAT has to find schedules as well. With two provers alone one of 1,500 tiny problems stayed unsolved: the
-bound crept up tick by tick, and nobody looked for a schedule.
-"""
-
 
 def minimise_makespan(
     arrays: Arrays,
@@ -37,17 +30,18 @@ def minimise_makespan(
     horizon_s: float,
     lower_s: float,
     effort: Effort,
+    prove: bool = False,
 ) -> Outcome:
     """The shortest schedule, starting from a valid one where there is one.
 
-    `horizon_s` is a makespan that need not be exceeded; `lower_s` a bound already proven.
+    `horizon_s` is a makespan that need not be exceeded; `lower_s` a bound already proven. To `prove`, all workers raise
+    the bound and none looks for schedules.
     """
     model = timed_model(arrays, limits, horizon_s, lower_s)
     assert model.makespan is not None
     model.cp.minimize(model.makespan)
     if incumbent is not None:
         hint(model, incumbent)
-    prove = incumbent is not None and arrays.tasks in PROVABLE_TASKS
     return run(model, effort, "cp-sat", unit=model.ticks, prove=prove)
 
 
