@@ -51,7 +51,7 @@ Of fewer tasks CP-SAT has to find schedules as well. With two provers alone one 
 the bound crept up tick by tick, and nobody looked for a schedule.
 """
 
-PROOF_TURNS = ((0.1, 0.85), (1.0, 0.0))
+PROOF_TURNS = ((0.1, 0.65), (1.0, 0.0))
 """For them one long proof, since what CP-SAT has learnt goes with its turn; then search again, if it was in vain."""
 
 FITTED_OPTIONS_PER_SECOND = 15_000
