@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -111,13 +112,43 @@ def _opened(sides: Sequence[Side], stack: ExitStack) -> list[Callable[[], None]]
 
 def _gated(side: Side, stack: ExitStack) -> Callable[[list[Any]], None]:
     run = device_run(stack.enter_context(execute(side.device, side.op, side.variant)))
-    inside = threading.BoundedSemaphore(side.device.info.concurrency)
+    inside = _Turns(side.device.info.concurrency)
 
     def gated(inputs: list[Any]) -> None:
         with inside:
             run(inputs)
 
     return gated
+
+
+class _Turns:
+    """Lets so many in at once, in the order in which they came.
+
+    ``threading.Semaphore`` does not: who leaves and comes back at once is in again before the one that waits has woken
+    up, and of two that go on until both are timed one may wait for ever.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._lock = threading.Lock()
+        self._free = places
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
 
 
 def _once(side: Side, run: Callable[[list[Any]], None], inputs: list[Any]) -> Callable[[], None]:
