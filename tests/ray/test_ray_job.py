@@ -118,7 +118,7 @@ def test_the_example_of_a_folder_reads_every_page(cluster, folder, capsys):
     assert (progress.done, progress.failed) == (PAGES, 0)
     said = capsys.readouterr().out
     assert "pages: 0 of 120" in said
-    assert "replicas of what runs on the driver's node: on the driver's node, n1, n2" in said
+    assert "3 replicas of what runs on" in said  # whose, a busy machine decides
     assert {line["input"]: line["result"] for line in lines(folder)} == {
         f"{i:03}.txt": i for i in range(1, PAGES + 1)
     }
