@@ -75,7 +75,12 @@ class Counted:
 @settings(max_examples=40)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["come", "leave", "work"]), st.integers(0, 9), st.floats(0, 3, allow_subnormal=False)), max_size=30
+        st.tuples(
+            st.sampled_from(["come", "leave", "work"]),
+            st.integers(0, 9),
+            st.floats(0, 3, allow_subnormal=False),
+        ),
+        max_size=30,
     ),
     st.booleans(),
 )
