@@ -171,8 +171,11 @@ def test_where_a_result_is_to_go_is_looked_at_before_the_work(
     assert "is a folder" in refused([command, *what, option, str(problem.parent)], capsys)
 
 
-def test_a_guess_has_no_spread_and_no_error(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_guess_has_no_spread_and_no_error(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In the table of options a time that nothing was measured for stands apart from those that were."""
+    monkeypatch.setenv("HETERO_CACHE", str(tmp_path / "nothing measured"))
     assert main(["profile", own, "--budget", "0"]) == 0
     guessed = [line for line in capsys.readouterr().out.splitlines() if line.split()[-1:] == ["prior"]]
     assert guessed
