@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from hetero.graph import Arg, Const, Graph, Node, Pack, Ref
-from hetero.ops.branch import BranchOp
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_part import CircuitPartOp
 from hetero.ops.counts import values_of
 from hetero.ops.function import FunctionOp
-from hetero.ops.map import MapOp
 from hetero.ops.shots import AUTO_ERROR, shots_for, standard_error
 from hetero.rewrite.components import SMALL_QUBITS
+from hetero.rewrite.inside import with_inner_graphs
 from hetero.rewrite.joined import Join
 from hetero.rewrite.shared_states import with_shared_states
 
@@ -54,18 +53,13 @@ def _reduced(graph: Graph, prefix: str, error: float | None, notes: list[str]) -
 
 def _node(node: Node, prefix: str, error: float | None, notes: list[str]) -> Iterator[Node]:
     op, path = node.op, prefix + node.name
-    if isinstance(op, MapOp):
-        yield replace(node, op=MapOp(_reduced(op.item, f"{path}/", error, notes), op.name, op.errors))
-    elif isinstance(op, BranchOp):
-        then = _reduced(op.then, f"{path}/then/", error, notes)
-        otherwise = _reduced(op.otherwise, f"{path}/otherwise/", error, notes)
-        yield replace(node, op=BranchOp(then, otherwise, len(op.outputs), op.name))
-    elif type(op) is CircuitOp:
+    if type(op) is CircuitOp:
         op = _with_shots(op, path, error, notes)
         node = replace(node, op=op)
         yield from _parts(node, op, path, notes) if op.features.qubits > SMALL_QUBITS else (node,)
     else:
-        yield node
+        inner = with_inner_graphs(op, path, lambda graph, prefix: _reduced(graph, prefix, error, notes))
+        yield replace(node, op=inner)
 
 
 def _with_shots(op: CircuitOp, path: str, error: float | None, notes: list[str]) -> CircuitOp:

@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from hetero.graph import INPUT, Graph, Node, refs
 from hetero.ops.base import Op
-from hetero.ops.branch import BranchOp
-from hetero.ops.map import MapOp
+from hetero.rewrite.inside import with_inner_graphs
 
 __all__ = ["without_unused"]
 
@@ -34,21 +33,13 @@ def _pruned(graph: Graph, prefix: str, left_out: list[str]) -> Graph:
     for node in reversed(graph.nodes):
         if node.name in wanted or _has_effects(node.op):
             wanted |= set(node.parents)
-            kept.append(replace(node, op=_inside(node.op, f"{prefix}{node.name}/", left_out)))
+            inner = with_inner_graphs(
+                node.op, prefix + node.name, lambda graph, prefix: _pruned(graph, prefix, left_out)
+            )
+            kept.append(replace(node, op=inner))
         else:
             left_out.append(prefix + node.name)
     return replace(graph, nodes=tuple(reversed(kept)))
-
-
-def _inside(op: Op, prefix: str, left_out: list[str]) -> Op:
-    """The op with the graphs inside it pruned; they keep their inputs, which are the op's."""
-    if isinstance(op, MapOp):
-        return MapOp(_pruned(op.item, prefix, left_out), op.name, op.errors)
-    if isinstance(op, BranchOp):
-        then = _pruned(op.then, f"{prefix}then/", left_out)
-        otherwise = _pruned(op.otherwise, f"{prefix}otherwise/", left_out)
-        return BranchOp(then, otherwise, len(op.outputs), op.name)
-    return op
 
 
 def _has_effects(op: Op) -> bool:
