@@ -10,13 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-from hetero.schedule.arrays import Arrays, Ints
+from hetero.schedule.arrays import Arrays, Floats, Ints
 from hetero.schedule.clock import now, off_the_clock
 from hetero.schedule.draft import Draft
 from hetero.schedule.loading import MOLDABLE_KERNEL, TABU_KERNEL
 from hetero.schedule.problem import Limits
 
-__all__ = ["LocalSearch", "begin_search", "kernel_of", "lanes", "search_until"]
+__all__ = ["LocalSearch", "begin_search", "kernel_of", "kernel_sums", "lanes", "search_until"]
 
 
 class LocalSearch(Protocol):
@@ -48,6 +48,14 @@ def lanes(arrays: Arrays) -> Ints | None:
 def kernel_of(arrays: Arrays) -> str:
     """The module that compiles the search for such a problem."""
     return MOLDABLE_KERNEL if lanes(arrays) is None else TABU_KERNEL
+
+
+def kernel_sums(arrays: Arrays, limits: Limits) -> tuple[Floats, Floats]:
+    """What each option takes of joules, dollars and error; and the limits on these and on memory in all, infinite where
+    there is none, with room for rounding."""
+    stated = (limits.joules, limits.dollars, limits.error, limits.memory_bytes)
+    most = np.array([np.inf if limit is None else limit * (1 + 1e-12) for limit in stated])
+    return np.ascontiguousarray([arrays.joules, arrays.dollars, arrays.error]), most
 
 
 def begin_search(arrays: Arrays, limits: Limits, begin: Draft, seed: int) -> LocalSearch:

@@ -6,6 +6,7 @@ import numpy as np
 
 from hetero.schedule.arrays import Arrays, Ints
 from hetero.schedule.draft import Draft
+from hetero.schedule.local_search import kernel_sums
 from hetero.schedule.moldable_kernel import Given, State, search
 from hetero.schedule.problem import Limits
 
@@ -46,7 +47,7 @@ def _given(arrays: Arrays, limits: Limits) -> Given:
     key_processor = np.zeros(keys, dtype=np.int64)
     shared = arrays.key >= 0
     key_processor[arrays.key[shared]] = arrays.processor[shared]
-    stated = (limits.joules, limits.dollars, limits.error, limits.memory_bytes)
+    sums, sum_limits = kernel_sums(arrays, limits)
     return Given(
         first=arrays.first,
         processor=arrays.processor,
@@ -64,9 +65,9 @@ def _given(arrays: Arrays, limits: Limits) -> Given:
         key=arrays.key,
         key_processor=key_processor,
         memory_capacity=arrays.memory_capacity * (1 + 1e-12),
-        sums=np.ascontiguousarray([arrays.joules, arrays.dollars, arrays.error]),
-        sum_limits=np.array([np.inf if limit is None else limit * (1 + 1e-12) for limit in stated]),
-        limited=bool(np.isfinite(arrays.memory_capacity).any() or any(limit is not None for limit in stated)),
+        sums=sums,
+        sum_limits=sum_limits,
+        limited=bool(np.isfinite(arrays.memory_capacity).any() or np.isfinite(sum_limits).any()),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from hetero.schedule.arrays import Arrays, Floats, Ints
 from hetero.schedule.draft import Draft
+from hetero.schedule.local_search import kernel_sums
 from hetero.schedule.problem import Limits
 from hetero.schedule.tabu_kernel import NOWHERE, Graph, State, search
 
@@ -44,7 +45,7 @@ def _graph(arrays: Arrays, limits: Limits, counts: Ints) -> Graph:
     key_bytes = np.zeros(max(1, keys))
     shared = arrays.key >= 0
     np.maximum.at(key_bytes, arrays.key[shared], arrays.memory[shared])
-    stated = (limits.joules, limits.dollars, limits.error, limits.memory_bytes)
+    sums, sum_limits = kernel_sums(arrays, limits)
     return Graph(
         first=arrays.first,
         processor=arrays.processor,
@@ -62,8 +63,8 @@ def _graph(arrays: Arrays, limits: Limits, counts: Ints) -> Graph:
         key=arrays.key,
         key_bytes=key_bytes,
         memory_capacity=arrays.memory_capacity,
-        sums=np.ascontiguousarray([arrays.joules, arrays.dollars, arrays.error]),
-        sum_limits=np.array([np.inf if limit is None else limit * (1 + 1e-12) for limit in stated]),
+        sums=sums,
+        sum_limits=sum_limits,
     )
 
 

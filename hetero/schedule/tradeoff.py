@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -60,6 +60,15 @@ class Multipliers:
         )
 
 
+class _Dual(NamedTuple):
+    """The linear program's: of edges, of the tasks' ends, of processors, of limited sums."""
+
+    flow: Floats
+    ending: Floats
+    weight: Floats
+    price: Floats
+
+
 SLACK = 1e-9
 """How far over a limit a schedule may be and still keep it."""
 
@@ -99,16 +108,14 @@ def multipliers(
     sums = limited_sums(arrays, limits)
     if minimised is None:
         dual = _dual(arrays, leaving, sums, None, None, chains=chains, seconds=seconds)
-        return None if dual is None else _repaired(arrays, leaving, sums, *dual)
+        return None if dual is None else _repaired(arrays, leaving, sums, dual)
     scale = float(minimised.mean())
     if not scale > 0:
         return None
     dual = _dual(arrays, leaving, sums, minimised / scale, limits.seconds, chains=chains, seconds=seconds)
-    return (
-        None
-        if dual is None
-        else _for_sum(arrays, leaving, sums, minimised / scale, limits.seconds, scale, *dual)
-    )
+    if dual is None:
+        return None
+    return _for_sum(arrays, leaving, sums, minimised / scale, limits.seconds, scale, dual)
 
 
 def _least_delays(arrays: Arrays) -> list[Floats]:
@@ -132,8 +139,7 @@ def _dual(
     *,
     chains: bool,
     seconds: float,
-) -> tuple[Floats, Floats, Floats, Floats] | None:
-    """The linear program's dual: of edges, of ends, of processors, of limited sums."""
+) -> _Dual | None:
     from scipy import optimize
     from scipy.sparse import csr_array
 
@@ -151,9 +157,8 @@ def _dual(
             kept.append(part.ravel())
 
     own = [np.arange(arrays.first[task], arrays.first[task + 1]) for task in range(tasks)]
-    for edge in range(
-        edges if chains else 0
-    ):  # start of the source + its duration + transfer <= start of the target
+    # start of the source + its duration + transfer <= start of the target
+    for edge in range(edges if chains else 0):
         source, target = int(arrays.source[edge]), int(arrays.target[edge])
         entries(edge, own[source], arrays.seconds[own[source]] + leaving[edge])
         entries(edge, [options + source, options + target], [1.0, -1.0])
@@ -195,21 +200,18 @@ def _dual(
     if result.x is None:
         return None
     dual = np.maximum(0.0, -result.ineqlin.marginals)
-    return dual[:edges], dual[edges:loads], dual[loads:sums], dual[sums:]
+    return _Dual(dual[:edges], dual[edges:loads], dual[loads:sums], dual[sums:])
 
 
 def _repaired(
     arrays: Arrays,
     leaving: list[Floats],
     limited: Sums,
-    flow: Floats,
-    ending: Floats,
-    weight: Floats,
-    price: Floats,
+    dual: _Dual,
 ) -> Multipliers | None:
     """What the solver's rounding has lost of a flow on its way through a task is made to leave at the end; and the
     makespan weighs exactly 1."""
-    found = _paid(arrays, leaving, limited, flow, ending, weight, price)
+    found = _paid(arrays, leaving, limited, dual)
     scale = _of_makespan(arrays, found)
     return found.times(1.0 / scale) if scale > 0 else None
 
@@ -221,15 +223,13 @@ def _for_sum(
     minimised: Floats,
     longest_s: float | None,
     scale: float,
-    flow: Floats,
-    ending: Floats,
-    weight: Floats,
-    price: Floats,
+    dual: _Dual,
 ) -> Multipliers | None:
     """The same where a sum is minimised: what the makespan weighs is paid for with all of the time allowed."""
     if longest_s is None:
-        flow, ending, weight = np.zeros_like(flow), np.zeros_like(ending), np.zeros_like(weight)
-    found = _paid(arrays, leaving, limited, flow, ending, weight, price)
+        flow, ending, weight, price = dual
+        dual = _Dual(np.zeros_like(flow), np.zeros_like(ending), np.zeros_like(weight), price)
+    found = _paid(arrays, leaving, limited, dual)
     time = _of_makespan(arrays, found) * (longest_s or 0.0)
     return replace(found, price=np.append(found.price, time), toll=found.toll + minimised).times(scale)
 
@@ -238,15 +238,13 @@ def _paid(
     arrays: Arrays,
     leaving: list[Floats],
     limited: Sums,
-    flow: Floats,
-    ending: Floats,
-    weight: Floats,
-    price: Floats,
+    dual: _Dual,
 ) -> Multipliers:
     """What each option pays for its duration, its work and its part of what is limited."""
+    flow, ending, weight, price = dual
     price = price * np.array(
         [limit > 0 for _, limit in limited]
-    )  # under a limit of 0 nothing is left to be paid for
+    )  # of a limit of 0 there are no parts to pay for
     into = np.bincount(arrays.target, flow, minlength=arrays.tasks)
     out = np.bincount(arrays.source, flow, minlength=arrays.tasks)
     ending = np.maximum(ending, into - out)
