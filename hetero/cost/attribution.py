@@ -145,7 +145,8 @@ def _presence(stays: Sequence[Stay[R]], start_s: float, end_s: float) -> dict[R,
 def _scaled(found: Mapping[K, float], total: float) -> dict[K, float]:
     modelled = math.fsum(found.values())
     if modelled > 0:
-        return {request: joules * (total / modelled) for request, joules in found.items()}
+        # Not times total / modelled, which is infinite where hardly anything is modelled.
+        return {request: joules / modelled * total for request, joules in found.items()}
     return {request: total / len(found) for request in found}
 
 

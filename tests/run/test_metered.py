@@ -78,7 +78,7 @@ class Counted:
         st.tuples(
             st.sampled_from(["come", "leave", "work"]),
             st.integers(0, 9),
-            st.floats(0, 3, allow_subnormal=False),
+            st.floats(0, 3),
         ),
         max_size=30,
     ),
