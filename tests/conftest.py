@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, and a list at the end of what could not run here."""
+"""What all tests share: a cache, stores and devices of their own, and a list at the end of what could not run here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from fake_devices import Register
+
+    from hetero.cost.store import ProfileStore
 
 # No deadline: cores are shared. In CI the examples are the same every time, so that a change is judged by itself; the
 # search for new ones goes on wherever people run the tests.
@@ -34,6 +40,23 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["HETERO_CACHE"]
     else:
         os.environ["HETERO_CACHE"] = before
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ProfileStore]:
+    """An empty profile store of the test's own."""
+    from hetero.cost.store import ProfileStore
+
+    with ProfileStore(tmp_path / "profiles.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Register:
+    """Registers devices that are made for the test, and for its time only."""
+    from fake_devices import registering
+
+    return registering(monkeypatch)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_devices import FakeBackend, Register, registering
+from fake_devices import FakeBackend, Register
 from tiny_models import affine
 
 import hetero as ht
@@ -23,11 +23,6 @@ X = np.ones((2, 4), np.float32)
 @ht.node
 def double(x: Any) -> Any:
     return 2 * x
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    return registering(monkeypatch)
 
 
 @pytest.fixture

@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fake_devices import FakeBackend, Register, registering
+from fake_devices import FakeBackend, Register
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_graphs import graphs, run_plainly
@@ -49,17 +47,6 @@ def total(x: Any) -> float:
 @ht.node
 def rows(x: Any) -> Any:
     return list(x)
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    return registering(monkeypatch)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ProfileStore]:
-    with ProfileStore(tmp_path / "profiles.sqlite") as opened:
-        yield opened
 
 
 def same(found: Any, expected: Any) -> bool:

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
-from fake_devices import FakeBackend, Register, registering
+from fake_devices import FakeBackend, Register
 
 import hetero as ht
 from hetero import registry
@@ -19,11 +19,6 @@ from hetero.device import DeviceStatus
 from hetero.errors import DeviceError, MissingExtraError, UnavailableError, UnknownNameError
 from hetero.machine import Processor
 from hetero.registry import Row
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    return registering(monkeypatch)
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *rows: Row) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fake_devices import FakeBackend, Register, registering
+from fake_devices import FakeBackend, Register
 from tiny_models import affine
 
 import hetero as ht
@@ -19,17 +18,6 @@ from hetero.plan_files import read_plan
 
 ITEMS = [np.full((1, 4), i, np.float32) for i in range(24)]
 PATH = "map#1/affine"
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    return registering(monkeypatch)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ProfileStore]:
-    with ProfileStore(tmp_path / "profiles.sqlite") as opened:
-        yield opened
 
 
 @ht.node

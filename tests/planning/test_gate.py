@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_devices import FakeBackend, Register, registering
+from fake_devices import FakeBackend, Register
 from tiny_models import affine
 
 import hetero as ht
@@ -21,11 +21,6 @@ from hetero.plans import CONTROL, Choice
 
 X = np.arange(8, dtype=np.float32).reshape(2, 4)
 FP32 = Variant()
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    return registering(monkeypatch)
 
 
 def gate_of(pipeline: Any, store: ProfileStore, *sample: Any) -> Gate:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-from fake_devices import FakeBackend, Register, registering
+from fake_devices import FakeBackend, Register
 from tiny_models import affine
 
 import hetero as ht
@@ -17,17 +14,6 @@ from hetero.device import SPINS_ON, Variant
 
 X = np.ones((2, 4), np.float32)
 WAYS = (Variant(), Variant(settings={SPINS_ON: True}))
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    return registering(monkeypatch)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ProfileStore]:
-    with ProfileStore(tmp_path / "profiles.sqlite") as opened:
-        yield opened
 
 
 def ways(pipeline: Any, store: ProfileStore, **request: Any) -> set[bool]:

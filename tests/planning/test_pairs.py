@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_devices import FakeBackend, Register, registering
+from fake_devices import FakeBackend, Register
 from planning.made import first, machine, option, second, setting
 from tiny_models import affine
 
@@ -42,11 +42,6 @@ WHERE = machine("cpu/good")
 def loaded() -> None:
     """The search, which a busy machine may take longer to load than a plan has time."""
     solve(random_problem(SMALL), budget_seconds=60.0)
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    return registering(monkeypatch)
 
 
 def asked(

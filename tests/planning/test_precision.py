@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ from hetero.plan_files import read_plan
 
 X = np.linspace(0.1, 1, 8, dtype=np.float32).reshape(2, 4)
 COARSE = ("cpu/coarse", Variant("int8", exact=False))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ProfileStore]:
-    with ProfileStore(tmp_path / "profiles.sqlite") as opened:
-        yield opened
 
 
 @pytest.fixture

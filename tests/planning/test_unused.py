@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 import hetero as ht
 from hetero.cost.store import ProfileStore
@@ -44,12 +41,6 @@ def wasteful(x: int) -> Any:
 def item(x: Any) -> Any:
     looked_at(x)
     return double(x)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ProfileStore]:
-    with ProfileStore(tmp_path / "profiles.sqlite") as opened:
-        yield opened
 
 
 def test_nodes_that_reach_no_output_are_left_out_but_for_those_with_effects() -> None:

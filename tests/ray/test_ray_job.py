@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,7 +119,10 @@ def test_the_example_of_a_folder_reads_every_page(cluster, folder, capsys):
     assert (progress.done, progress.failed) == (PAGES, 0)
     said = capsys.readouterr().out
     assert "pages: 0 of 120" in said
-    assert "3 replicas of what runs on" in said  # whose, a busy machine decides
+    # On a busy machine another node may have been measured as the fastest: it comes first then.
+    (site, nodes) = re.search(r"3 replicas of what runs on (.+): on (.+)", said).groups()
+    assert nodes.startswith(site)
+    assert sorted(nodes.split(", ")) == ["n1", "n2", "the driver's node"]
     assert {line["input"]: line["result"] for line in lines(folder)} == {
         f"{i:03}.txt": i for i in range(1, PAGES + 1)
     }
