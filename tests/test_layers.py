@@ -16,7 +16,7 @@ BACKENDS = Path(hetero.registry.__file__).parent.parent / "backends"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("files", "containers", "arguments", "user_code", "events", "latch"),
+    ("files", "containers", "arguments", "user_code", "events", "latch", "admission"),
     ("values",),
     ("ops.base", "graph", "traced"),
     ("ops", "show"),

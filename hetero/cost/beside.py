@@ -6,16 +6,17 @@ ops need, nor of an engine that serves one call at a time.
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from hetero.admission import Admission
 from hetero.cost.contender import device_run, execute
 from hetero.cost.record import Call
 from hetero.device import Device, Variant, refuse
@@ -112,43 +113,18 @@ def _opened(sides: Sequence[Side], stack: ExitStack) -> list[Callable[[], None]]
 
 def _gated(side: Side, stack: ExitStack) -> Callable[[list[Any]], None]:
     run = device_run(stack.enter_context(execute(side.device, side.op, side.variant)))
-    inside = _Turns(side.device.info.concurrency)
+    # First come, first served: who leaves a semaphore and comes back at once is in again before the one that waits has
+    # woken up, and of two that go on until both are timed one may wait for ever.
+    door = Admission(requests=side.device.info.concurrency, nbytes=math.inf)
 
     def gated(inputs: list[Any]) -> None:
-        with inside:
+        door.wait(0)
+        try:
             run(inputs)
+        finally:
+            door.leave(0)
 
     return gated
-
-
-class _Turns:
-    """Lets so many in at once, in the order in which they came.
-
-    ``threading.Semaphore`` does not: who leaves and comes back at once is in again before the one that waits has woken
-    up, and of two that go on until both are timed one may wait for ever.
-    """
-
-    def __init__(self, places: int) -> None:
-        self._lock = threading.Lock()
-        self._free = places
-        self._waiting: deque[threading.Lock] = deque()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._free > 0:
-                self._free -= 1
-                return
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        turn.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._free += 1
 
 
 def _once(side: Side, run: Callable[[list[Any]], None], inputs: list[Any]) -> Callable[[], None]:

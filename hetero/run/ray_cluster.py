@@ -12,10 +12,10 @@ from functools import partial
 from math import inf
 from typing import Any, NoReturn
 
+from hetero.admission import Admission
 from hetero.errors import WorkerError
 from hetero.events import Event, EventLog
 from hetero.machine import Machine
-from hetero.run.admission import Admission
 from hetero.run.dispatch import Dispatcher
 from hetero.run.executor import AtWork, Launched
 from hetero.run.flight import Done, Landing

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,22 +40,3 @@ def test_equal_ways_share_one_executable(monkeypatch: pytest.MonkeyPatch) -> Non
     found, engine = speeds(monkeypatch, *(ONE, ONE, ONE, ONE) * 3)
     assert found == (1.0, 1.0)
     assert (engine.compiled, engine.runs, engine.closed) == (1, 2, 1)
-
-
-def test_who_waits_is_in_before_who_comes_back() -> None:
-    """Else of two nodes on a device that serves one call at a time one might wait for ever."""
-    turns, order = beside._Turns(1), []
-
-    def wait() -> None:
-        with turns:
-            order.append("waited")
-
-    with turns:
-        thread = threading.Thread(target=wait)
-        thread.start()
-        while not turns._waiting:
-            time.sleep(0.001)
-    with turns:
-        order.append("came back")
-    thread.join()
-    assert order == ["waited", "came back"]

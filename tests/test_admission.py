@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from time import sleep
 
-from hetero.run.admission import Admission
+from hetero.admission import Admission
 
 
 def test_no_more_is_inside_at_once_than_there_is_room_for() -> None:
@@ -44,3 +45,24 @@ def test_who_finds_no_room_is_told_when_there_is_some_and_nobody_overtakes_it() 
     assert told == ["large", "small"]
     door.leave(90)
     assert told == ["large", "small", "too many"]
+
+
+def test_who_waits_is_in_before_who_comes_back() -> None:
+    """Else of two nodes on a device that serves one call at a time one might wait for ever."""
+    door, order = Admission(requests=1, nbytes=100), []
+
+    def wait() -> None:
+        door.wait(0)
+        order.append("waited")
+        door.leave(0)
+
+    door.wait(0)
+    thread = Thread(target=wait)
+    thread.start()
+    while not door._waiting:
+        sleep(0.001)
+    door.leave(0)
+    door.wait(0)
+    order.append("came back")
+    thread.join()
+    assert order == ["waited", "came back"]
