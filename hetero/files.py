@@ -1,12 +1,15 @@
-"""Files that are either the old one or the new one, never half of each; and where hetero keeps its own."""
+"""Files that are either the old one or the new one, never half of each; JSON that a person wrote; and where hetero
+keeps its own."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
-__all__ = ["cache_directory", "write_atomically"]
+__all__ = ["cache_directory", "read_json", "write_atomically"]
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -34,6 +37,27 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file in UTF-8 says. A person may have written it: a name that an object has twice is a slip of
+    which the standard library would take the last one without a word.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not JSON, or an object has a name twice; says which.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(Path(path).read_text("utf-8"), object_pairs_hook=_each_name_once)
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the field {twice!r} twice; give it once")
+    return found
 
 
 def cache_directory() -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hetero.errors import ArgumentError, HeteroError, UnknownNameError
+from hetero.files import read_json
 
 if TYPE_CHECKING:
     from hetero.device import DeviceInfo
@@ -188,7 +189,7 @@ class Machine:
             ArgumentError: it describes no machine; names the place.
         """
         try:
-            data = json.loads(Path(path).read_text("utf-8"))
+            data = read_json(path)
             if not isinstance(data, dict):
                 raise ArgumentError(
                     f"not a machine file: expected an object with processors, found {data!r:.60}"

@@ -145,9 +145,9 @@ def test_a_bad_file_is_refused_with_its_name(case: str, tmp_path: Path) -> None:
         ht.Machine.load(path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[" * 100_000])
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, '{"links": [], "links": []}'])
 def test_a_file_that_is_no_json_is_refused(content: str, tmp_path: Path) -> None:
-    """Empty, cut off, or nested too deeply."""
+    """Empty, cut off, nested too deeply, or with a field given twice."""
     (tmp_path / "machine.json").write_text(content)
     with pytest.raises(ArgumentError, match=r"machine\.json"):
         ht.Machine.load(tmp_path / "machine.json")

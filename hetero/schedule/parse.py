@@ -26,20 +26,22 @@ def problem_from_dict(data: Mapping[str, Any]) -> Problem:
     top = _Object(data, "problem")
     top.known("version", "processors", "tasks", "edges", "links", "limits")
     version = top.get("version", VERSION)
-    if version != VERSION:
+    if isinstance(version, bool) or version != VERSION:
         raise ProblemError(f"problem: version is {version!r}; this hetero reads version {VERSION}")
     return Problem(
         processors=tuple(map(_processor, top.items("processors"))),
         tasks=tuple(map(_task, top.items("tasks"))),
         edges=tuple(map(_edge, top.items("edges", optional=True))),
         links=tuple(map(_link, top.items("links", optional=True))),
-        limits=limits_from_dict(top.get("limits", None) or {}),
+        limits=limits_from_dict({} if (limits := top.get("limits", None)) is None else limits),
     )
 
 
 def limits_from_dict(data: Mapping[str, Any]) -> Limits:
     """Limits by name; `latency_s`, the planner's word for `seconds`, is understood too."""
     entry = _Object(data, "limits")
+    if {"seconds", "latency_s"} <= entry.data.keys():
+        raise ProblemError("limits: seconds and latency_s are two names of one limit; give one of them")
     renamed = {"seconds" if name == "latency_s" else name: value for name, value in entry.data.items()}
     for name in renamed:
         if name not in LIMIT_NAMES:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hetero.errors import ProblemError
+from hetero.files import read_json
 
 __all__ = ["Edge", "Limits", "Link", "Option", "Problem", "Processor", "Task"]
 
@@ -127,11 +128,11 @@ class Problem:
     def load(cls, path: str | Path) -> Problem:
         """Read a problem file. Raises `ProblemError` if it cannot be read, naming the file."""
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = read_json(path)
         except OSError as error:
             raise ProblemError(f"cannot read {path}: {error.strerror or error}") from error
         except ValueError as error:
-            raise ProblemError(f"{path} is not JSON: {error}") from error
+            raise ProblemError(f"cannot read {path} as JSON: {error}") from error
         except RecursionError as error:
             raise ProblemError(f"{path} is not a problem file: it is nested too deeply") from error
         return cls.from_dict(data)

@@ -6,6 +6,7 @@ Each raises `ProblemError` with one line that names the place, what was found an
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -24,6 +25,9 @@ LARGEST = 1e30
 
 MOST_CORES = 10**9
 
+HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+"""What a JSON text can say, and nothing can print."""
+
 
 def check(problem: Problem) -> None:
     """Raise `ProblemError` at the first rule that the problem breaks."""
@@ -39,6 +43,8 @@ def names_are_unique(problem: Problem) -> None:
         for name in names:
             if not isinstance(name, str) or not name:
                 raise ProblemError(f"{kind} name {name!r}; it must be a string that is not empty")
+            if HALF_A_PAIR.search(name):
+                raise ProblemError(f"{kind} name {name!r} has half of a surrogate pair; it must be text")
         for name, count in Counter(names).items():
             if count > 1:
                 raise ProblemError(f"{kind} {name!r} is there {count} times; names must be unique")

@@ -98,8 +98,13 @@ def test_defaults_are_the_format_s() -> None:
         (["limits"], {"time": 3}, ["'time'", "seconds"]),
         (["limits"], {"joules": float("nan")}, ["joules", "nan"]),
         (["limits"], [1], ["limits", "list", "object"]),
+        (["limits"], [], ["limits", "list", "object"]),
+        (["limits"], 0, ["limits", "0", "object"]),
+        (["limits"], {"seconds": 5, "latency_s": 3}, ["seconds", "latency_s", "one of them"]),
         (["limits"], {"joules": -3}, ["joules", "-3"]),
         (["version"], 2, ["version", "2", "1"]),
+        (["version"], True, ["version", "True", "1"]),
+        (["processors", 1, "name"], "gpu\ud800", ["gpu\\ud800", "surrogate"]),
     ],
 )
 def test_a_malformed_problem_names_place_and_value(
@@ -128,6 +133,15 @@ def test_what_is_not_a_problem_file_is_refused(tmp_path: Path, text: str) -> Non
     path = tmp_path / "problem.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ProblemError):
+        Problem.load(path)
+
+
+@pytest.mark.parametrize("name", ["tasks", "seconds"])
+def test_a_field_that_is_given_twice_is_refused(tmp_path: Path, name: str) -> None:
+    """Which of the two was meant nobody knows: a reader that takes the last would plan with a stale one."""
+    path = tmp_path / "problem.json"
+    path.write_text(json.dumps(GOOD).replace(f'"{name}": ', f'"{name}": 0, "{name}": ', 1), encoding="utf-8")
+    with pytest.raises(ProblemError, match=rf"problem\.json.*'{name}' twice"):
         Problem.load(path)
 
 
