@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hetero.cost import energy, price
 from hetero.cost.price import Cost
@@ -39,9 +39,14 @@ def bills(plan: Plan, seconds: float) -> list[Bill]:
     two results where they never stop.
     """
     found = []
-    for name, joules in active_joules(plan).items():
+    chosen = chosen_options(plan.problem, [task.option for task in plan.schedule.tasks])
+    for name, joules in measures.active_joules(chosen).items():
         processor = plan.machine.processor(name)
-        found.append(bill_of(processor, seconds, joules + energy.joules(processor, 0.0, seconds)))
+        bill = bill_of(processor, seconds, joules + energy.joules(processor, 0.0, seconds))
+        if processor.charged_by_use:
+            charged = sum(option.dollars for option in chosen if option.processor == name)
+            bill = replace(bill, cost=bill.cost + Cost(hardware=charged))
+        found.append(bill)
     return found
 
 

@@ -89,6 +89,22 @@ class Variant:
         seconds = self.settings.get("seconds")
         return None if seconds is None else float(seconds)
 
+    @property
+    def charged_dollars(self) -> float | None:
+        """What the owner of the hardware charges for one run (the setting ``dollars``), beside any rent.
+
+        A variant that is charged for is never run while planning, and never twice for one request; so it declares its
+        seconds and its ``declared_error`` too.
+        """
+        dollars = self.settings.get("dollars")
+        return None if dollars is None else float(dollars)
+
+    @property
+    def declared_error(self) -> float | None:
+        """How far outputs are declared to be off (the setting ``error``), where comparing them here is not possible."""
+        error = self.settings.get("error")
+        return None if error is None else float(error)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "precision": self.precision,

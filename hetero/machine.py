@@ -30,6 +30,7 @@ class Processor:
     hardware (rent, or what was paid, written off over the hours of use) and ``overhead_per_hour`` (staff, space,
     network) for as long as it is held, and its energy, ``pue`` times what the processor takes, at ``dollars_per_kwh``
     (0 where rent holds it). ``grams_per_kwh`` is the carbon dioxide of the grid's electricity, None where unknown.
+    One that is ``charged_by_use`` has no rent: each option says what one use costs.
     ``power_source``, ``price_source`` and ``carbon_source`` say where the numbers came from (measured, modelled,
     declared).
     """
@@ -53,6 +54,7 @@ class Processor:
     pue: float = 1.0
     grams_per_kwh: float | None = None
     carbon_source: str = "unknown"
+    charged_by_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)

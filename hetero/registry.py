@@ -22,7 +22,7 @@ from hetero.device import Backend, Device, DeviceInfo, DeviceStatus
 from hetero.errors import DeviceError, HeteroError, MissingExtraError, UnavailableError, UnknownNameError
 from hetero.machine import Machine, Processor
 
-__all__ = ["Row", "backend", "detect_machine", "devices", "open_device", "rows"]
+__all__ = ["Row", "add_row", "backend", "detect_machine", "devices", "open_device", "rows"]
 
 log = logging.getLogger("hetero.registry")
 
@@ -75,10 +75,19 @@ _BUILT_IN = (
 )
 
 
+_added: dict[str, Row] = {}
+"""By engine: families that have something to show in this process only."""
+
+
 def rows() -> tuple[Row, ...]:
-    """The built-in families and those of entry points, in a fixed order."""
+    """The built-in families, those of entry points, and those added, in a fixed order."""
     extra = sorted(entry_points(group="hetero.devices"), key=lambda point: point.name)
-    return (*_BUILT_IN, *(_row_of(point) for point in extra))
+    return (*_BUILT_IN, *(_row_of(point) for point in extra), *_added.values())
+
+
+def add_row(row: Row) -> None:
+    """Make a family known to this process: one whose devices a user hands over as objects, and no probe could find."""
+    _added[row.engine] = row
 
 
 def _row_of(point: EntryPoint) -> Row:

@@ -34,9 +34,6 @@ def objection(circuit: QuantumCircuit, target: Any) -> str | None:
     """Why a processor cannot run a circuit even when it is translated; None where it may."""
     if target.num_qubits is not None and circuit.num_qubits > target.num_qubits:
         return f"the circuit has {circuit.num_qubits} qubits, the processor {target.num_qubits}"
-    if circuit.num_parameters:
-        names = ", ".join(parameter.name for parameter in circuit.parameters)
-        return f"parameters without values: {names}"
     if "measure" not in names_of(circuit):
         return "it measures nothing"
     known = set(target.operation_names)

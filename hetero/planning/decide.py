@@ -24,6 +24,7 @@ from hetero.graph import Graph
 from hetero.machine import Machine
 from hetero.planning.apart import is_apart, nothing_beside, too_quick
 from hetero.planning.beside import speeds_beside
+from hetero.planning.charges import charges_told
 from hetero.planning.contention import Contention
 from hetero.planning.control import Setting, apart_of, better_for
 from hetero.planning.deadline import is_late, seconds_left
@@ -37,6 +38,7 @@ from hetero.planning.options import (
     batched_candidates,
     candidates_of,
     considered,
+    is_charged,
     is_measured,
     repeats,
 )
@@ -109,7 +111,7 @@ def decide(
         error_limit=_error_limit(request) if math.isfinite(effort.hopeless) else math.inf,
     )
     if samples:
-        here = [c for c in everything if c not in failures and not is_apart(c)]
+        here = [c for c in everything if c not in failures and not is_apart(c) and not is_charged(c)]
         failures = {**failures, **profile(here, effort)}
     failures = {**failures, **too_quick(everything, evidence, store)}
     apart = [c for c in everything if c not in failures and is_apart(c)]
@@ -176,6 +178,7 @@ def decide(
                 if again
                 else ()
             ),
+            *charges_told(found),
             *contention_told(found, cores.measured_at),
             *found.notes,
         ),
@@ -253,6 +256,9 @@ def _option(
         known = considered(candidate, evidence, store).estimate if reason.startswith(UNMEASURED) else None
         return Considered(candidate.choice, known, reason)
     option = considered(candidate, evidence, store, corrections)
+    if is_charged(candidate) and not request.metric.of_nodes:
+        why = f"what it does to {request.metric.name} cannot be told without paid runs: limit the relative error"
+        return replace(option, reason=why)
     limit = request.limits.effective_error if request.metric.of_nodes else sys.float_info.max
     if option.estimate is not None and option.estimate.error > limit:
         error = option.estimate.error

@@ -77,6 +77,8 @@ def _obstacle(plan: Plan, path: str) -> str:
         return "its plan runs on a cluster"
     if choice.device == CONTROL:
         return f"it is a {op.kind}"
+    if choice.variant.charged_dollars is not None:
+        return "each of its runs is charged for, so none is tried"
     if op.effects == "once":
         return "it has effects, which would be those of all of them"
     if plan.machine.device(choice.device).memory_space != "host":

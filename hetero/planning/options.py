@@ -21,6 +21,7 @@ from hetero.graph import Graph, Node
 from hetero.machine import Machine, Processor
 from hetero.ops.base import Op
 from hetero.planning.calibrate import calibrated
+from hetero.planning.charges import without_charged
 from hetero.planning.evidence import Evidence, SeenCall
 from hetero.plans import Choice, Considered
 from hetero.rewrite.batch import alone, batched
@@ -33,6 +34,7 @@ __all__ = [
     "batched_candidates",
     "candidates_of",
     "considered",
+    "is_charged",
     "is_measured",
     "leaves",
     "repeats",
@@ -101,6 +103,7 @@ def candidates_of(
     """
     found: dict[str, tuple[Candidate, ...]] = {}
     refused: dict[str, tuple[Considered, ...]] = {}
+    at_the_top = {node.name for node in graph}
     for path, node in leaves(graph):
         specs = _largest(evidence.calls.get(path, ())) or node.op.example_specs()
         mine: list[Candidate] = []
@@ -110,6 +113,8 @@ def candidates_of(
                 continue
             processor = machine.processor(info.processor)
             offers = _offers(node.op, specs, info, processor, store, open_device)
+            if path not in at_the_top:
+                offers = without_charged(offers)
             here = [calibrated(one, calibration, path) for one in offers.calibrated] if calibration else []
             fit = [one for one in (*offers.variants, *here) if lone or not one.settings.get(SPINS_ON)]
             mine += [Candidate(path, node.op, info, processor, one) for one in fit]
@@ -191,6 +196,7 @@ def batched_candidates(
         known: dict[Candidate, float] = {}
         for one in candidates.get(path, ()):
             here = one.info.memory_space == "host" and one.info.engine not in BY_REFERENCE
+            here = here and not is_charged(one)
             if here and one not in failures and is_measured(one, evidence, store):
                 known[one] = _time(one, one.calls(evidence), evidence.samples, store, 0.0)[0]
         single = {one: seconds for one, seconds in known.items() if one.variant == one.built}
@@ -211,6 +217,11 @@ def _still_gains(ways: Sequence[Candidate], known: Mapping[Candidate, float]) ->
     return not before or last < min(before)
 
 
+def is_charged(candidate: Candidate) -> bool:
+    """Whether each run of it is paid for, so that nothing of it is tried out."""
+    return candidate.variant.charged_dollars is not None
+
+
 def repeats(candidate: Candidate, evidence: Evidence, store: ProfileStore, limit: float) -> bool:
     """Whether the reference's own run gave the same outputs when it was measured; True where it was not."""
     if candidate.info.engine not in BY_REFERENCE:
@@ -220,9 +231,12 @@ def repeats(candidate: Candidate, evidence: Evidence, store: ProfileStore, limit
 
 
 def is_measured(candidate: Candidate, evidence: Evidence, store: ProfileStore) -> bool:
-    """Whether the store knows the candidate on any of its calls; one that is never called needs no measurement."""
+    """Whether the store knows the candidate on any of its calls; one that is never called, or is charged for, needs no
+    measurement."""
     calls = candidate.calls(evidence)
-    return not calls or any(store.get(candidate.key(call.inputs)) is not None for call in calls)
+    if not calls or is_charged(candidate):
+        return True
+    return any(store.get(candidate.key(call.inputs)) is not None for call in calls)
 
 
 def considered(
@@ -230,6 +244,8 @@ def considered(
 ) -> Considered:
     """The candidate with its estimate for one request: the mean over the samples of all its calls."""
     calls = candidate.calls(evidence)
+    if is_charged(candidate):
+        return Considered(candidate.choice, _declared(candidate, calls, evidence.samples))
     pressure = min(1.0, evidence.moved_by_others(candidate.path) / EVICTING_NBYTES)
     seconds, spread, error, source = _time(candidate, calls, evidence.samples, store, pressure, corrections)
     if candidate.info.engine in BY_REFERENCE:
@@ -256,6 +272,20 @@ def considered(
     if error is None and not (candidate.variant.exact and candidate.variant == candidate.built):
         return replace(found, reason="its error was not measured, and it is not exact")
     return found
+
+
+def _declared(candidate: Candidate, calls: Sequence[SeenCall], samples: int) -> Estimate:
+    """By what its device declares of a run alone: nothing is tried that is charged for. Its energy is its owner's."""
+    variant, runs = candidate.variant, sum(call.count for call in calls) / samples
+    assert variant.declared_seconds is not None, f"{candidate.choice} is charged for and declares no seconds"
+    assert variant.charged_dollars is not None, "the caller has asked"
+    return Estimate(
+        seconds=variant.declared_seconds * runs,
+        dollars=variant.charged_dollars * runs,
+        error=math.inf if variant.declared_error is None else variant.declared_error,
+        spread={"seconds": 0.0},
+        sources=dict.fromkeys(("seconds", "joules", "dollars", "error", "memory_bytes"), "declared"),
+    )
 
 
 def _time(

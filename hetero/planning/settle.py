@@ -342,7 +342,7 @@ def _estimate(
             "seconds": source,
             "joules": "modelled",
             "dollars": "modelled",
-            "error": "measured" if verdict else "modelled",
+            "error": _error_source(verdict, estimates),
             "memory_bytes": "modelled",
             "period_s": source,
         },
@@ -355,6 +355,12 @@ def _error(verdict: PipelineError | None, chosen: Iterable[Option], metric: Metr
     if verdict is not None and not metric.of_nodes:
         return verdict.error
     return max(verdict.error if verdict else 0.0, sum(option.error for option in chosen))
+
+
+def _error_source(verdict: PipelineError | None, chosen: Iterable[Estimate]) -> Source:
+    if any(e.error and e.sources.get("error") == "declared" for e in chosen):
+        return "declared"
+    return "measured" if verdict else "modelled"
 
 
 def _chance_error(graph: Graph) -> float:

@@ -67,14 +67,16 @@ class Whole:
 
 
 def whole_of(problem: Problem, schedule: Schedule, seconds: float, machine: Machine) -> Whole:
-    """Active energy of the chosen options, and the processors in use, idle and paid for, for all of the seconds."""
+    """Active energy of the chosen options, the processors in use, idle and paid for, for all of the seconds, and what
+    is charged for uses."""
     chosen = chosen_options(problem, [task.option for task in schedule.tasks])
     joules = {
         name: active + energy.joules(machine.processor(name), 0.0, seconds)
         for name, active in active_joules(chosen).items()
     }
     dollars = sum(price.dollars(machine.processor(name), seconds, each) for name, each in joules.items())
-    return Whole(seconds, sum(joules.values()), dollars)
+    charged = sum(option.dollars for option in chosen if machine.processor(option.processor).charged_by_use)
+    return Whole(seconds, sum(joules.values()), dollars + charged)
 
 
 def keeping_limits(

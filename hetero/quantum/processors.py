@@ -4,79 +4,33 @@ qpu = RealProcessor(backend, queue_s=600, dollars_per_shot=0.0009, spend_at_most
 quote = qpu.quote([circuit], shots=1000)      # nothing is sent
 print(quote)                                  # seconds, dollars, expected error
 counts = qpu.submit(quote, name="monday", allow=True).result()
+
+plan = ht.plan(pipeline, limits=ht.Limits(error=0.1), allow=["cpu", qpu.connect().name])    # or as a device of plans
+with qpu.allow("monday"):                     # without it nothing is sent
+    plan()
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from qiskit import QuantumCircuit, transpile
 
 from hetero.cost.circuit_target import OnTarget, objection, on_target
 from hetero.errors import ArgumentError, DeviceError, InfeasibleError
 from hetero.ops.circuit_files import read_circuit
-from hetero.ops.circuit_form import content
-from hetero.ops.shots import standard_error
+from hetero.ops.circuit_form import content, plain
 from hetero.quantum.journal import Entry, Journal
 from hetero.quantum.paid_job import PaidJob
+from hetero.quantum.processor_device import connect, disconnect
+from hetero.quantum.quotes import SECONDS_BETWEEN_SHOTS, Quote, Terms, require_amount
 from hetero.values import digest_of
 
-__all__ = ["Quote", "RealProcessor"]
-
-SECONDS_BETWEEN_SHOTS = 250e-6
-"""Where nothing is declared: superconducting qubits are left to decay between shots (IBM's ``default_rep_delay``)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a job of these circuits takes, by what the processor and the user declare. Nothing was sent.
-
-    ``circuits`` are in the processor's own instructions; ``parts`` tell of each. ``seconds`` until the result is there,
-    queue included; ``error`` is the largest probability that anything goes wrong in a shot.
-    """
-
-    processor: str
-    circuits: tuple[QuantumCircuit, ...]
-    parts: tuple[OnTarget, ...]
-    shots: int
-    queue_s: float
-    run_s: float
-    dollars: float
-
-    @property
-    def seconds(self) -> float:
-        return self.queue_s + self.run_s
-
-    @property
-    def error(self) -> float:
-        return max((part.error for part in self.parts), default=0.0)
-
-    @property
-    def standard_error(self) -> float:
-        """Of a relative frequency, from so many shots alone, at most."""
-        return standard_error(self.shots)
-
-    @property
-    def digest(self) -> str:
-        return digest_of("paid job", [content(circuit) for circuit in self.circuits], self.shots)
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.processor}: {len(self.circuits)} circuits of {self.shots} shots, nothing sent yet",
-            f"  ${self.dollars:.2f}, {self.seconds:.3g} s of which {self.queue_s:.3g} s are queue",
-            f"  standard error of a relative frequency: at most {self.standard_error:.2g}",
-        ]
-        for circuit, part in zip(self.circuits, self.parts, strict=True):
-            silent = f"; nothing declared of {', '.join(part.silent)}" if part.silent else ""
-            lines.append(
-                f"  {circuit.name}: {part.gates} gates, {part.two_qubit_gates} of two qubits, {part.seconds:.2g} s a "
-                f"shot, something goes wrong in {part.error:.1%} of the shots{silent}"
-            )
-        return "\n".join(lines)
+__all__ = ["RealProcessor"]
 
 
 class RealProcessor:
@@ -122,24 +76,60 @@ class RealProcessor:
             raise ArgumentError(
                 f"backend={backend!r}: expected a Qiskit BackendV2, which has a target; found {type(backend).__name__}"
             )
-        for what, value in (
-            ("queue_s", queue_s),
-            ("dollars_per_shot", dollars_per_shot),
-            ("dollars_per_job", dollars_per_job),
-            ("seconds_between_shots", seconds_between_shots),
-            ("spend_at_most", 0.0 if spend_at_most is None else spend_at_most),
-        ):
-            if not 0 <= value < float("inf"):
-                raise ArgumentError(f"{what}={value!r}: expected a number >= 0")
+        require_amount("spend_at_most", 0.0 if spend_at_most is None else spend_at_most)
         self.backend = backend
         self.name = f"qpu/{backend.name}"
-        self.queue_s, self.seconds_between_shots = queue_s, seconds_between_shots
-        self.dollars_per_shot, self.dollars_per_job = dollars_per_shot, dollars_per_job
+        self.terms = Terms(queue_s, dollars_per_shot, dollars_per_job, seconds_between_shots)
         self.spend_at_most = spend_at_most
         self.journal = Journal(journal)
         self._send = send or (lambda circuits, shots, name: backend.run(circuits, shots=shots))
         self._retrieve = retrieve or _retriever(backend)
         self._find = find
+        self._allowed: str | None = None
+
+    def connect(self) -> Self:
+        """From now on ``ht.plan`` of this process knows it as a device of this name; another one of the name is
+        replaced. Planning sends nothing, and neither does a plan that runs outside of `allow`."""
+        connect(self)
+        return self
+
+    def disconnect(self) -> None:
+        """Plans that are made from now on do not know it."""
+        disconnect(self)
+
+    @contextmanager
+    def allow(self, name: str) -> Iterator[None]:
+        """While it lasts plans may send jobs, within ``spend_at_most``. The jobs' names begin with ``name``: a run
+        under the same name goes on with the jobs that the journal knows, so that after a crash none is paid twice. The
+        same circuit with the same parameters and shots is one job of that name, however often it is asked.
+
+        Raises:
+            ArgumentError: no name, or it is allowed already.
+        """
+        if not isinstance(name, str) or not name:
+            raise ArgumentError(f"allow(name={name!r}): expected a name that finds the jobs again")
+        if self._allowed is not None:
+            raise ArgumentError(
+                f"{self.name}: jobs named {self._allowed!r} are allowed already; let that end first"
+            )
+        self._allowed = name
+        try:
+            yield
+        finally:
+            self._allowed = None
+
+    def allowed_name(self, quote: Quote) -> str:
+        """What names begin with now.
+
+        Raises:
+            ArgumentError: nothing is allowed; says what the job would take.
+        """
+        if self._allowed is None:
+            raise ArgumentError(
+                f"{self.name}: this job would take ${quote.dollars:.2f} and about {quote.seconds:.3g} s, and nothing "
+                'was sent; `with qpu.allow("a name"):` around the run allows it'
+            )
+        return self._allowed
 
     def quote(self, circuits: Sequence[Any], shots: int = 1024, *, seed: int | None = 0) -> Quote:
         """Translate the circuits (circuits, OpenQASM text or files), and say what a job of them would take.
@@ -152,18 +142,38 @@ class RealProcessor:
             raise ArgumentError(f"shots={shots!r}: expected an integer > 0")
         if isinstance(circuits, QuantumCircuit | str) or not circuits:
             raise ArgumentError("quote() takes a list of one or more circuits: quote([circuit])")
+        read = list(map(read_circuit, circuits))
+        for circuit in read:
+            if circuit.num_parameters:
+                names = ", ".join(parameter.name for parameter in circuit.parameters)
+                raise InfeasibleError(
+                    f"{self.name} cannot run circuit {circuit.name!r}: parameters without values: {names}"
+                )
+        translated = [self.translated(circuit, seed) for circuit in read]
+        asked = digest_of("paid job", [content(plain(circuit)) for circuit in read], shots)
+        own, parts = zip(*translated, strict=True)
+        return self.quoted(own, parts, shots, asked)
+
+    def translated(self, circuit: QuantumCircuit, seed: int | None = 0) -> tuple[QuantumCircuit, OnTarget]:
+        """A circuit in the processor's own instructions, and what those declare; parameters stay open.
+
+        Raises:
+            InfeasibleError: the processor cannot run it; says why.
+        """
         target = self.backend.target
-        own = []
-        for circuit in map(read_circuit, circuits):
-            reason = objection(circuit, target)
-            if reason is None:
-                own.append(transpile(circuit, self.backend, seed_transpiler=seed))
-                continue
+        reason = objection(circuit, target)
+        if reason is not None:
             raise InfeasibleError(f"{self.name} cannot run circuit {circuit.name!r}: {reason}")
-        parts = tuple(on_target(circuit, target) for circuit in own)
-        run_s = shots * sum(part.seconds + self.seconds_between_shots for part in parts)
-        dollars = self.dollars_per_job + self.dollars_per_shot * shots * len(own)
-        return Quote(self.name, tuple(own), parts, shots, self.queue_s, run_s, dollars)
+        own = transpile(circuit, self.backend, seed_transpiler=seed)
+        return own, on_target(own, target)
+
+    def quoted(
+        self, own: Sequence[QuantumCircuit], parts: Sequence[OnTarget], shots: int, asked: str
+    ) -> Quote:
+        """The quote for circuits that are translated already; ``asked`` is known by what they were."""
+        terms = self.terms
+        run_s, dollars = terms.run_s(parts, shots), terms.dollars(len(own), shots)
+        return Quote(self.name, tuple(own), tuple(parts), shots, asked, terms.queue_s, run_s, dollars)
 
     def submit(self, quote: Quote, *, allow: bool = False, name: str | None = None) -> PaidJob:
         """Send the job; or, where the journal knows one of this name, go on with that one.
@@ -184,7 +194,7 @@ class RealProcessor:
                 "submit(quote, allow=True) sends it"
             )
         name = name or uuid.uuid4().hex
-        entry, new = self.journal.intend(name, self.name, quote.digest, quote.dollars, self.spend_at_most)
+        entry, new = self.journal.intend(name, self.name, quote.asked, quote.dollars, self.spend_at_most)
         return self._sent(quote, name) if new else self._known(entry)
 
     def job(self, name: str) -> PaidJob:

@@ -170,7 +170,9 @@ class _Writer:
     ) -> Instruction:
         choice = self.builds.choices[path]
         if choice.device != CONTROL:
-            return Call(path, self.builds.executable(path, node), args, outputs, node.op.effects)
+            # What is charged for is not run again by itself, whatever it computes.
+            effects = "once" if choice.variant.charged_dollars is not None else node.op.effects
+            return Call(path, self.builds.executable(path, node), args, outputs, effects)
         if isinstance(node.op, MapOp):
             lanes = int(choice.variant.settings.get("lanes", 1))
             inner = self._written(node.op.item, path, "")

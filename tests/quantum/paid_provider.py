@@ -17,6 +17,7 @@ class Server:
 
     polls_in_queue: int = 0
     fails: bool = False
+    unreachable: bool = False
     jobs: dict[str, FakeJob] = field(default_factory=dict)
 
 
@@ -33,6 +34,8 @@ class FakeJob:
         return self.number
 
     def status(self) -> JobStatus | str:
+        if self.server.unreachable:
+            raise ConnectionError("the line went dead")
         self.polls += 1
         if self.cancelled:
             return "CANCELLED"

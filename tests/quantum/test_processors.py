@@ -136,6 +136,21 @@ def test_a_name_belongs_to_one_job(tmp_path: Path) -> None:
     assert len(server.jobs) == 1
 
 
+def test_a_new_calibration_does_not_make_another_job(tmp_path: Path) -> None:
+    """The job is what was asked, not what it was translated to: it is found again, and not refused as another one."""
+    server = Server()
+    journal = tmp_path / "jobs.sqlite"
+    sent = processor(tmp_path, server)
+    sent.submit(sent.quote([bell()], shots=100), allow=True, name="monday")
+    provider = Provider(server)
+    calibrated = GenericBackendV2(3, basis_gates=["id", "rz", "sx", "x", "cz"], seed=9)
+    later = RealProcessor(calibrated, dollars_per_shot=0.01, journal=journal, retrieve=provider.retrieve)
+    quote = later.quote([bell()], shots=100)
+    assert quote.circuits[0].count_ops() != sent.quote([bell()], shots=100).circuits[0].count_ops()
+    assert sum(later.submit(quote, allow=True, name="monday").result(30)[0].values()) == 100
+    assert len(server.jobs) == 1
+
+
 def test_one_name_is_sent_once_by_many_at_once(tmp_path: Path) -> None:
     """Eight threads submit the same job: the provider gets one."""
     server = Server()
