@@ -72,29 +72,27 @@ def speed_beside(
 
 
 def speeds_of_pair(
-    one: Side, other: Side, clock: Callable[[], float] = time.perf_counter
+    sides: tuple[Side, Side], rivals: tuple[Side, Side], clock: Callable[[], float] = time.perf_counter
 ) -> tuple[float, float]:
-    """The speed of each of two beside the other, relative to itself alone; at most 1.
+    """How often each of two runs beside the other while its rival, by itself, runs once.
 
-    Each alone and both together take turns, as often as three times. The fastest round of each alone counts and the one
-    in which both together got most done: other work on the machine only ever takes. Both speeds are of one round, since
-    where one waits for the other either may be the one that waits.
+    A rival is the same node as it would run with nothing beside it: the side itself, or a way that needs more cores.
+    Each rival and both sides together take turns, as often as three times, and only what is of one round is compared: a
+    virtual machine may change within seconds such that the rivals get faster and the sides slower, and the fastest of
+    all rounds would be of two machines. The round in the middle counts.
 
     Raises:
         DeviceError: a device cannot compile its op, or one fails beside the other.
     """
     started = clock()
     with ExitStack() as stack:
-        runs = _opened([one, other], stack)
-        alone: list[list[float]] = []
-        together: list[list[float]] = []
-        while len(alone) < _ROUNDS and (not alone or clock() - started < _ENOUGH_S):
-            alone.append([_rates([run], clock)[0] for run in runs])
-            together.append(_rates(runs, clock))
-        best = [max(rates) for rates in zip(*alone, strict=True)]
-        speeds = [[rate / most for rate, most in zip(rates, best, strict=True)] for rates in together]
-        first, second = max(speeds, key=sum)
-        return min(1.0, first), min(1.0, second)
+        runs = _opened([*rivals, *sides], stack)
+        rounds: list[tuple[float, float]] = []
+        while len(rounds) < _ROUNDS and (not rounds or clock() - started < _ENOUGH_S):
+            mine, others = (_rates([run], clock)[0] for run in runs[:2])
+            first, second = _rates(runs[2:], clock)
+            rounds.append((first / mine, second / others))
+        return sorted(rounds, key=sum)[len(rounds) // 2]
 
 
 def _opened(sides: Sequence[Side], stack: ExitStack) -> list[Callable[[], None]]:

@@ -43,7 +43,7 @@ Way: TypeAlias = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Contention:
     """Speed of one core while others are busy, relative to it being alone (0 < speed <= 1), by busy cores; and that of
-    the first of two ways beside the second, where it was measured.
+    the first of two ways beside the second, where it was measured: above 1 where its own profile was slow.
 
     >>> Contention({2: 0.8}).speed(1), Contention({2: 0.8}).speed(2)
     (1.0, 0.8)
@@ -67,7 +67,9 @@ class Contention:
 
     def at_worst(self, way: Way, cores: int) -> float:
         """The slowest that a task was measured at beside another one; where it never was, with all cores busy."""
-        return min((s for (one, _), s in self.pairs.items() if one == way), default=self.speed(cores))
+        return min(
+            1.0, min((s for (one, _), s in self.pairs.items() if one == way), default=self.speed(cores))
+        )
 
 
 LOCK_EFFICIENCY = 0.7

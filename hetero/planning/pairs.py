@@ -4,12 +4,15 @@ What the machine's general factor says of two models may be far off, to either s
 pair that was not measured overlaps at no loss; the pairs that even this plan runs side by side are measured, each once,
 and the question is asked again. It ends where that plan overlaps nothing but what is known: no other pair could change
 the decision (the value of information, as for single nodes in ``hetero.planning.doubt``).
+
+A pair is measured against what it has to beat: each of its nodes by itself, run the fastest way. Two profiles that were
+taken minutes apart differ by as much as is to be gained.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -25,7 +28,7 @@ from hetero.planning.control import Setting
 from hetero.planning.deadline import is_late
 from hetero.planning.measure import Samples
 from hetero.planning.options import Candidate
-from hetero.plans import CONTROL, Pair, Plan, Request
+from hetero.plans import CONTROL, Choice, Pair, Plan, Request
 from hetero.registry import open_device
 from hetero.values import digest_of, specs_of
 
@@ -53,10 +56,21 @@ def speeds_of_pairs(
     ``chosen`` is the plan that a setting leads to. Of throughput, energy and cost no pair decides. What holds the
     interpreter lock, runs inside a map or on another computer is not measured: the model stands for it.
     """
-    found = dict(setting.pairs)
+    found: dict[Pair, float] = {}
     passed: set[Pair] = set()
     if request.objective != "latency" or len(list(graph)) < 2:
         return found
+
+    def look(pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            speeds = _speeds(pair, graph, machine, setting, samples, store, deadline)
+            if speeds is None:
+                passed.add(pair)
+                continue
+            a, mine, b, other = pair
+            found[pair], found[b, other, a, mine] = speeds
+
+    look([*setting.pairs][::2])  # what is known of them is relative to estimates, which may be others by now
     while len(found) // 2 < MOST:
         try:
             plan = chosen(replace(setting, contention=Contention({}), pairs=found))
@@ -65,13 +79,7 @@ def speeds_of_pairs(
         asked = [pair for pair in _together(plan) if pair not in found and pair not in passed]
         if not asked:
             break
-        for pair in asked[: MOST - len(found) // 2]:
-            speeds = _speeds(pair, graph, machine, setting, samples, store, deadline)
-            if speeds is None:
-                passed.add(pair)
-                continue
-            a, mine, b, other = pair
-            found[pair], found[b, other, a, mine] = speeds
+        look(asked[: MOST - len(found) // 2])
     return found
 
 
@@ -93,27 +101,53 @@ def _speeds(
     a, mine, b, other = pair
     ways = []
     for path, choice in ((a, mine), (b, other)):
-        op = graph[path].op
-        if choice.device == CONTROL or op.kind == "function" or path not in setting.evidence.calls:
+        if (
+            choice.device == CONTROL
+            or graph[path].op.kind == "function"
+            or path not in setting.evidence.calls
+        ):
             return None
-        info = machine.device(choice.device)
-        ways.append(Candidate(path, op, info, machine.processor(info.processor), choice.variant))
-    keys = [_key(way, setting) for way in ways]
-    first, second = sorted((0, 1), key=lambda i: repr(keys[i]))
-    name = digest_of(repr(keys[first]), repr(keys[second]))
+        ways.append(_candidate(path, choice, graph, machine))
+    found = [(way, _rival(way, graph, machine, setting)) for way in ways]
+    names = [repr([_key(one, setting) for one in (way, rival)]) for way, (rival, _) in found]
+    first, second = sorted((0, 1), key=lambda i: names[i])
+    name = digest_of(names[first], names[second])
     kept = store.get_record(_KIND, name)
     if kept is None:
         if is_late(deadline) or not samples.values or ways[0].processor.name != "cpu":
             return None
-        sides = [Side(open_device(w.info), w.op, w.built, _largest(w, samples)) for w in ways]
+        sides = [_side(found[i][0], samples) for i in (first, second)]
+        rivals = [_side(found[i][1][0], samples) for i in (first, second)]
         try:
-            speeds = speeds_of_pair(sides[first], sides[second])
+            speeds = speeds_of_pair((sides[0], sides[1]), (rivals[0], rivals[1]))
         except DeviceError:  # each did run alone: what fails beside the other is not run so
             speeds = (0.5, 0.5)
         kept = {"speeds": list(speeds), "at": time.time()}
         store.put_record(_KIND, name, kept)
     speeds = float(kept["speeds"][0]), float(kept["speeds"][1])
-    return speeds[first], speeds[second]
+    return speeds[first] * found[0][1][1], speeds[second] * found[1][1][1]
+
+
+def _side(way: Candidate, samples: Samples) -> Side:
+    return Side(open_device(way.info), way.op, way.built, _largest(way, samples))
+
+
+def _candidate(path: str, choice: Choice, graph: Graph, machine: Machine) -> Candidate:
+    info = machine.device(choice.device)
+    return Candidate(path, graph[path].op, info, machine.processor(info.processor), choice.variant)
+
+
+def _rival(way: Candidate, graph: Graph, machine: Machine, setting: Setting) -> tuple[Candidate, float]:
+    """The fastest way to run the node with nothing beside it on this processor, and how many times as fast it is."""
+    seconds = {
+        option.choice: option.estimate.seconds
+        for option in setting.options[way.path]
+        if option.estimate is not None and option.usable
+        if machine.device(option.choice.device).processor == way.processor.name
+    }
+    fastest = min(seconds, key=seconds.__getitem__)
+    faster = seconds[way.choice] / seconds[fastest] if fastest != way.choice else 1.0
+    return _candidate(way.path, fastest, graph, machine), faster
 
 
 def _key(way: Candidate, setting: Setting) -> ProfileKey:

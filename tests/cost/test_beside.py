@@ -1,9 +1,8 @@
-"""What is made of the rates of two nodes, alone and beside each other."""
+"""What is made of the rates of two nodes beside each other and of their rivals, each by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -15,28 +14,35 @@ ONE, OTHER = 10.0, 4.0
 
 
 def speeds(monkeypatch: pytest.MonkeyPatch, *rates: float) -> tuple[tuple[float, float], FakeEngine]:
-    """Of rates in rounds: the first alone, the second alone, both together."""
+    """Of rates in rounds: the first's rival, the second's, both together."""
     left: Iterator[float] = iter(rates)
     monkeypatch.setattr(beside, "_rates", lambda runs, clock: [next(left) for _ in runs])
     engine = FakeEngine(clock := Clock())
     side = Side(engine, IDENTITY, PLAIN, call())
-    return speeds_of_pair(side, side, clock), engine
+    return speeds_of_pair((side, side), (side, side), clock), engine
 
 
-def test_other_work_on_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fastest round alone and the best one together, whichever those are."""
-    disturbed: Any = (ONE, OTHER, 5.0, 1.0, 6.0, OTHER, 8.0, 3.0, 7.0, 2.0, 4.0, 3.0)
-    assert speeds(monkeypatch, *disturbed)[0] == (0.8, 0.75)
+def test_a_disturbed_round_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the rivals were disturbed in it or those that they are compared with: the one in the middle counts."""
+    calm = ONE, OTHER, 8.0, 3.0
+    assert speeds(monkeypatch, *calm, 1.0, 1.0, 8.0, 3.0, ONE, OTHER, 1.0, 1.0)[0] == (0.8, 0.75)
+
+
+def test_only_what_is_of_one_round_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that changes makes rivals faster and pairs slower: the best of either would never be met."""
+    before, after = (10.0, 10.0, 6.0, 6.0), (12.0, 12.0, 5.4, 5.4)
+    assert speeds(monkeypatch, *before, *after, *after)[0] == pytest.approx((0.45, 0.45))
 
 
 def test_two_that_wait_for_each_other_are_never_both_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Either may be first; the speeds are of one round."""
-    alone = ONE, OTHER
-    assert speeds(monkeypatch, *alone, 10.0, 0.4, *alone, 1.0, 4.0, *alone, 5.0, 2.0)[0] == (1.0, 0.1)
+    rivals = ONE, OTHER
+    found, _ = speeds(monkeypatch, *rivals, 10.0, 0.4, *rivals, 1.0, 4.0, *rivals, 10.0, 0.4)
+    assert sorted(found) == [0.1, 1.0]
 
 
 def test_equal_ways_share_one_executable(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the runtime, which builds the same op on the same device once; each runs once before it is timed."""
     found, engine = speeds(monkeypatch, *(ONE, ONE, ONE, ONE) * 3)
     assert found == (1.0, 1.0)
-    assert (engine.compiled, engine.runs, engine.closed) == (1, 2, 1)
+    assert (engine.compiled, engine.runs, engine.closed) == (1, 4, 1)

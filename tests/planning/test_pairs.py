@@ -85,6 +85,34 @@ def test_many_ways_to_overlap_are_not_all_asked_for(monkeypatch: pytest.MonkeyPa
     assert len(asked(WIDE, {"first": many, "second": many}, 0.5, monkeypatch)) == 2 * MOST
 
 
+def test_a_pair_is_as_fast_as_it_was_beside_its_rivals_whatever_the_profiles_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each runs 0.9 times while its rival, which takes 0.7 s, runs once: in 0.78 s, for which its profile says 1 s. By
+    other estimates that is another speed; nothing is measured again for it."""
+    measured: list[int] = []
+
+    def scripted(*_: object) -> tuple[float, float]:
+        measured.append(1)
+        return 0.9, 0.9
+
+    monkeypatch.setattr(pairs, "speeds_of_pair", scripted)
+    monkeypatch.setattr(pairs, "_side", lambda way, _: way)
+    request, samples = Request("latency", Limits(), Selection()), Samples(WIDE, ((X,),), None)
+    known: Mapping[Pair, float] = {}
+    with ProfileStore(":memory:") as store:
+        for rival_s in (0.7, 0.65):
+            options = {"first": ways(rival_s), "second": ways(rival_s)}
+            made = setting(WIDE, options, contention=Contention({2: 0.5}), pairs=known)
+
+            def chosen(hoped: Setting) -> Plan:
+                return settle(WIDE, WHERE, request, hoped, None, 5.0)
+
+            known = speeds_of_pairs(WIDE, WHERE, request, made, chosen, samples, store, None)
+            assert [*known.values()] == pytest.approx([0.9 / rival_s, 0.9 / rival_s])
+    assert len(measured) == 1
+
+
 def two_models(x: Any) -> Any:
     return affine("one")(x), affine("two", factor=3.0)(x)
 
@@ -100,9 +128,10 @@ def test_devices_that_differ_beside_each_other_are_found_out(
     device = register(FakeBackend("scripted", seconds=0.004))
     looked: list[int] = []
 
-    def scripted(one: Side, other: Side) -> tuple[float, float]:
+    def scripted(sides: tuple[Side, Side], rivals: tuple[Side, Side]) -> tuple[float, float]:
         looked.append(1)
-        assert {one.op.name, other.op.name} == {"one", "two"}
+        assert {side.op.name for side in sides} == {"one", "two"}
+        assert [rival.op.name for rival in rivals] == [side.op.name for side in sides]
         return (1.0, 0.9) if at_once else (0.5, 0.5)
 
     monkeypatch.setattr(pairs, "speeds_of_pair", scripted)
