@@ -27,6 +27,7 @@ __all__ = ["Side", "speed_beside", "speeds_of_pair"]
 
 _BLOCK_S = 0.05
 _ROUNDS = 3
+_ROUNDS_OF_PAIR = 5
 _ENOUGH_S = 3.0
 """Rounds of a pair after the first are not begun later than this: long runs are steady in themselves."""
 
@@ -77,7 +78,7 @@ def speeds_of_pair(
     """How often each of two runs beside the other while its rival, by itself, runs once.
 
     A rival is the same node as it would run with nothing beside it: the side itself, or a way that needs more cores.
-    Each rival and both sides together take turns, as often as three times, and only what is of one round is compared: a
+    Each rival and both sides together take turns, as often as five times, and only what is of one round is compared: a
     virtual machine may change within seconds such that the rivals get faster and the sides slower, and the fastest of
     all rounds would be of two machines. The round in the middle counts.
 
@@ -88,7 +89,7 @@ def speeds_of_pair(
     with ExitStack() as stack:
         runs = _opened([*rivals, *sides], stack)
         rounds: list[tuple[float, float]] = []
-        while len(rounds) < _ROUNDS and (not rounds or clock() - started < _ENOUGH_S):
+        while len(rounds) < _ROUNDS_OF_PAIR and (not rounds or clock() - started < _ENOUGH_S):
             mine, others = (_rates([run], clock)[0] for run in runs[:2])
             first, second = _rates(runs[2:], clock)
             rounds.append((first / mine, second / others))
