@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hetero.ops.circuit_gates import in_gates
+from hetero.ops.circuit_gates import in_gates, names_of
+from hetero.ops.circuit_loops import LEAVING, LOOPS
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 __all__ = ["translated"]
 
-NOT_GATES = ("measure", "reset", "barrier", "if_else")
+NOT_GATES = ("measure", "reset", "barrier", "if_else", *LOOPS)
 
 _ONE_QUBIT = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "rz", "p", "u", "r")
 
@@ -48,7 +49,7 @@ _GATES = {
 }
 
 
-_NO_TARGET = ("barrier", "mcp", "mcphase", "mcx", "mcx_gray", "unitary")
+_NO_TARGET = ("barrier", "mcp", "mcphase", "mcx", "mcx_gray", "unitary", *LEAVING)
 """Aer takes these, but Qiskit's transpiler does not translate to them."""
 
 
@@ -62,7 +63,7 @@ def translated(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
 
     bound = method == "stabilizer" or not circuit.num_parameters
     gates = _GATES[method] if bound else WHILE_RUNNING
-    if bound:
+    if bound or not set(LEAVING).isdisjoint(names_of(circuit)):  # the transpiler knows no way out of a loop
         found = in_gates(circuit, (*gates, *NOT_GATES))
         if found is not None:
             return found.copy()  # what is saved at the end is added to it

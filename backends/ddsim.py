@@ -24,7 +24,9 @@ from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_features import human_bytes
+from hetero.ops.circuit_gates import names_of
 from hetero.ops.circuit_growth import diagram_form
+from hetero.ops.circuit_loops import LOOPS
 from hetero.ops.circuit_swaps import without_swaps
 from hetero.ops.pauli import PauliTerms, expectations
 from hetero.values import Specs
@@ -124,6 +126,9 @@ def _objection(op: CircuitOp, memory_bytes: int | None) -> str | None:
     features = op.features
     if max(features.qubits, features.clbits if features.dynamic else 0) > MAX_QUBITS:
         return f"at most {MAX_QUBITS} qubits or classical bits that are measured midway"
+    if features.loops:
+        found = sorted(set(names_of(op.circuit)).intersection(LOOPS))
+        return f"it knows no {', '.join(found)}"
     branches = [i.operation for i in op.circuit.data if i.name == "if_else"]
     if any(not isinstance(branch.condition, tuple) for branch in branches):
         return "it knows conditions (bit or register, value), not expressions"

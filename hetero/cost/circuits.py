@@ -189,6 +189,7 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
         # orders of magnitude.
         high = max(seconds, _cost(rate.run, law.run(replace(shape, growth=_worst(shape))), 1.0))
         seconds = (seconds * high) ** 0.5
+    ends = not shape.features.loops  # how often a loop runs, if it ends at all, is not in any count
     return Forecast(
         method=method,
         seconds=min(seconds, LONGEST_S),
@@ -196,8 +197,8 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
         high_s=min(high, LONGEST_S),
         compile_s=compile_s,
         memory_bytes=law.memory(shape, variant),
-        certain=law.certain,
-        bounded=law.certain or method.endswith("matrix_product_state"),
+        certain=law.certain and ends,
+        bounded=ends and (law.certain or method.endswith("matrix_product_state")),
         why=law.why(shape),
         worst_bytes=law.memory(replace(shape, growth=_worst(shape)), variant),
     )

@@ -19,6 +19,7 @@ from hetero.ops.circuit_build import rebuilt
 from hetero.ops.circuit_features import CircuitFeatures, features_of, final_measurements
 from hetero.ops.circuit_files import read_circuit
 from hetero.ops.circuit_form import check_instructions, content, plain
+from hetero.ops.circuit_loops import let_default_cases_travel
 from hetero.ops.circuit_observables import read_observables
 from hetero.ops.counts import Counts
 from hetero.ops.shots import AUTO_ERROR, shots_for, standard_error
@@ -89,6 +90,8 @@ class CircuitOp(Op):
         own = plain(source)
         check_instructions(who, own)
         features = features_of(own)
+        if features.loops:
+            let_default_cases_travel()
         if not features.qubits:
             raise ModelError(f"circuit {who!r} has no qubits")
         if shots is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-__all__ = ["holds", "plain_condition", "unknown_part"]
+__all__ = ["holds", "members", "plain_condition", "unknown_part", "value_of"]
 
 _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "BIT_AND": operator.and_,
@@ -33,7 +33,7 @@ def holds(condition: Any, bits: int, circuit: QuantumCircuit) -> bool:
     """Whether a condition holds where the circuit's classical bits have this value (bit 0 lowest)."""
     if isinstance(condition, tuple):
         target, value = condition
-        return _value(target, bits, circuit) == int(value)
+        return value_of(target, bits, circuit) == int(value)
     return bool(_evaluate(condition, bits, circuit))
 
 
@@ -53,13 +53,13 @@ def unknown_part(condition: Any) -> str | None:
 def plain_condition(condition: Any, circuit: QuantumCircuit) -> Any:
     """A condition as lists, numbers and strings: equal ones mean the same."""
     if isinstance(condition, tuple):
-        return _members(condition[0], circuit), int(condition[1])
+        return members(condition[0], circuit), int(condition[1])
     found: list[Any] = []
     for part in _parts(condition):
         kind = type(part).__name__
         detail: Any = str(part.type)
         if kind == "Var":
-            detail = _members(part.var, circuit)
+            detail = members(part.var, circuit)
         elif kind == "Value":
             detail = int(part.value)
         elif kind in ("Unary", "Binary"):
@@ -71,7 +71,7 @@ def plain_condition(condition: Any, circuit: QuantumCircuit) -> Any:
 def _evaluate(part: Any, bits: int, circuit: QuantumCircuit) -> Any:
     match type(part).__name__:
         case "Var":
-            return _value(part.var, bits, circuit)
+            return value_of(part.var, bits, circuit)
         case "Value":
             return part.value
         case "Cast":
@@ -95,10 +95,12 @@ def _parts(part: Any) -> Iterator[Any]:
             yield from _parts(getattr(part, name))
 
 
-def _value(target: Any, bits: int, circuit: QuantumCircuit) -> int:
-    return sum((bits >> index & 1) << place for place, index in enumerate(_members(target, circuit)))
+def value_of(target: Any, bits: int, circuit: QuantumCircuit) -> int:
+    """The number that a bit or register is where the circuit's classical bits have this value."""
+    return sum((bits >> index & 1) << place for place, index in enumerate(members(target, circuit)))
 
 
-def _members(target: Any, circuit: QuantumCircuit) -> list[int]:
-    members = list(target) if hasattr(target, "__len__") else [target]
-    return [circuit.find_bit(bit).index for bit in members]
+def members(target: Any, circuit: QuantumCircuit) -> list[int]:
+    """The places of a bit, or of a register's bits, in the circuit."""
+    bits = list(target) if hasattr(target, "__len__") else [target]
+    return [circuit.find_bit(bit).index for bit in bits]

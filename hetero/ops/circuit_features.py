@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hetero.ops.circuit_build import blocks_of, places
+from hetero.ops.circuit_loops import LEAVING, has_loops
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -26,7 +27,9 @@ _NOT_GATES = frozenset({"barrier", "measure", "reset", "delay"})
 
 @dataclass(frozen=True, slots=True)
 class CircuitFeatures:
-    """Counts over one run of the circuit. ``dynamic`` circuits measure, reset or branch before their end."""
+    """Counts over one run of the circuit. ``dynamic`` circuits measure, reset or branch before their end; of those with
+    ``loops`` it is only known while they run how often something is done, and it is counted once.
+    """
 
     qubits: int
     clbits: int
@@ -38,6 +41,7 @@ class CircuitFeatures:
     measurements: int
     clifford: bool
     dynamic: bool
+    loops: bool = False
 
     @property
     def gates(self) -> int:
@@ -83,6 +87,7 @@ def features_of(circuit: QuantumCircuit) -> CircuitFeatures:
         measurements=measurements,
         clifford=clifford,
         dynamic=final_measurements(circuit) is None,
+        loops=has_loops(circuit),
     )
 
 
@@ -130,7 +135,7 @@ def _operations(circuit: QuantumCircuit) -> Iterator[tuple[str, int]]:
     """(name, width) of every operation, those inside control flow too."""
     for instruction in circuit.data:
         blocks = blocks_of(instruction)
-        if not blocks:
+        if not blocks and instruction.name not in LEAVING:
             yield instruction.name, len(instruction.qubits)
         for block in blocks:
             yield from _operations(block)

@@ -12,14 +12,16 @@ import numpy as np
 
 from hetero.errors import ModelError
 from hetero.ops.circuit_build import blocks_of, places, rebuilt
-from hetero.ops.circuit_conditions import plain_condition, unknown_part
+from hetero.ops.circuit_conditions import members, plain_condition, unknown_part
+from hetero.ops.circuit_gates import names_of
+from hetero.ops.circuit_loops import LOOPS, unrolled
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 __all__ = ["check_instructions", "content", "plain"]
 
-NOT_GATES = frozenset({"measure", "reset", "barrier", "if_else"})
+NOT_GATES = frozenset({"measure", "reset", "barrier", "if_else", *LOOPS})
 """Allowed beside gates."""
 
 _DEEPEST = 100
@@ -29,9 +31,9 @@ _DEEPEST = 100
 def plain(circuit: QuantumCircuit) -> QuantumCircuit:
     """A copy with standard gates, unitary matrices and `NOT_GATES`; what cannot be expanded stays as it is.
 
-    Delays are dropped: nothing decays in an exact simulation.
+    Delays are dropped: nothing decays in an exact simulation. Loops over known values are written out.
     """
-    own = circuit.copy()
+    own = unrolled(circuit.copy())
     for _ in range(_DEEPEST):
         names = {i.name for i in own.data if not i.is_standard_gate() and _is_composite(i.operation)}
         if not names:
@@ -57,14 +59,9 @@ def check_instructions(who: str, circuit: QuantumCircuit) -> None:
         if instruction.is_standard_gate():
             continue
         operation = instruction.operation
-        if operation.name == "if_else":
-            unknown = None if isinstance(operation.condition, tuple) else unknown_part(operation.condition)
-            if unknown is not None:
-                raise ModelError(
-                    f"circuit {who!r}: if_else on an expression with {unknown} is not supported; "
-                    "use bits, registers, numbers, logic and comparisons"
-                )
-            for block in operation.blocks:
+        if blocks := blocks_of(instruction):
+            _check_control_flow(who, operation)
+            for block in blocks:
                 check_instructions(who, block)
         elif operation.name not in NOT_GATES and not isinstance(operation, Gate):
             raise ModelError(
@@ -79,6 +76,28 @@ def check_instructions(who: str, circuit: QuantumCircuit) -> None:
             raise ModelError(
                 f"circuit {who!r}: gate {operation.name!r} has neither a definition nor a matrix: no simulator can "
                 "run it"
+            )
+
+
+def _check_control_flow(who: str, operation: Any) -> None:
+    """Raise ``ModelError`` for what it cannot be decided by, and for a loop that would never end."""
+    condition = getattr(operation, "condition", ())
+    unknown = None if isinstance(condition, tuple) else unknown_part(condition)
+    if unknown is not None:
+        raise ModelError(
+            f"circuit {who!r}: {operation.name} on an expression with {unknown} is not supported; "
+            "use bits, registers, numbers, logic and comparisons"
+        )
+    if operation.name == "switch_case" and hasattr(operation.target, "type"):
+        raise ModelError(
+            f"circuit {who!r}: switch_case on an expression is not supported; "
+            "switch on a bit or register, or use if_test"
+        )
+    if operation.name == "while_loop":
+        (body,) = operation.blocks
+        if not {"measure", "break_loop"}.intersection(names_of(body)):
+            raise ModelError(
+                f"circuit {who!r}: a while_loop whose body measures nothing and has no break_loop never ends once begun"
             )
 
 
@@ -114,8 +133,7 @@ def _is_composite(operation: Any) -> bool:
 def _operation(operation: Any, circuit: QuantumCircuit) -> list[Any]:
     blocks = getattr(operation, "blocks", ())
     if blocks:
-        condition = plain_condition(operation.condition, circuit)
-        return [operation.name, condition, [content(block) for block in blocks]]
+        return [operation.name, _deciding(operation, circuit), [content(block) for block in blocks]]
     # A gate that is known by its matrix alone may have any name.
     matrix = None if _is_standard(operation) or operation.name in NOT_GATES else np.asarray(operation)
     return [
@@ -125,6 +143,19 @@ def _operation(operation: Any, circuit: QuantumCircuit) -> list[Any]:
         [_number(p) for p in operation.params],
         matrix,
     ]
+
+
+def _deciding(operation: Any, circuit: QuantumCircuit) -> Any:
+    """What control flow goes by, as plain values."""
+    match operation.name:
+        case "for_loop":
+            values, parameter, _ = operation.params
+            return [list(values), str(parameter)]
+        case "switch_case":
+            labels = [[str(value) for value in values] for values, _ in operation.cases_specifier()]
+            return [members(operation.target, circuit), labels]
+        case _:
+            return plain_condition(operation.condition, circuit)
 
 
 def _number(value: Any) -> Any:

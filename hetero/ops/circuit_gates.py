@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from hetero.ops.circuit_build import blocks_of
+from hetero.ops.circuit_build import blocks_of, rebuilt
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -21,8 +21,8 @@ DEEPEST = 12
 
 
 def in_gates(circuit: QuantumCircuit, names: Collection[str]) -> QuantumCircuit | None:
-    """The circuit in instructions of these names, itself where it has no other; None where definitions do not lead
-    there, or would have to be followed inside control flow.
+    """The circuit in instructions of these names, itself where it has no other, inside of control flow too; None
+    where definitions do not lead there.
 
     >>> from qiskit import QuantumCircuit
     >>> circuit = QuantumCircuit(3)
@@ -32,13 +32,29 @@ def in_gates(circuit: QuantumCircuit, names: Collection[str]) -> QuantumCircuit 
     """
     own = circuit
     for _ in range(DEEPEST):
-        foreign = set(names_of(own)).difference(names)
+        foreign = {instruction.name for instruction in own.data}.difference(names)
         if not foreign:
-            return own
-        if any(map(blocks_of, own.data)):
-            return None  # `decompose` does not look into branches
+            return _inside_too(own, names)
         own = own.decompose(gates_to_decompose=sorted(foreign))
     return None
+
+
+def _inside_too(circuit: QuantumCircuit, names: Collection[str]) -> QuantumCircuit | None:
+    """The same for what is inside its control flow, where `decompose` does not look."""
+    changed = False
+    own = []
+    for instruction in circuit.data:
+        blocks = blocks_of(instruction)
+        inner = [in_gates(block, names) for block in blocks]
+        if None in inner:
+            return None
+        if any(new is not old for new, old in zip(inner, blocks, strict=True)):
+            instruction, changed = (
+                instruction.replace(operation=instruction.operation.replace_blocks(inner)),
+                True,
+            )
+        own.append(instruction)
+    return rebuilt(circuit, own) if changed else circuit
 
 
 def names_of(circuit: QuantumCircuit) -> Iterator[str]:

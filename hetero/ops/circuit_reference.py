@@ -6,18 +6,24 @@ Slow and simple on purpose. Every simulator is compared with this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetero.ops.circuit_conditions import holds
+from hetero.errors import ModelError
+from hetero.ops.circuit_conditions import holds, value_of
+from hetero.ops.circuit_loops import LEAVING
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit.quantum_info import SparsePauliOp
 
 __all__ = ["draw_counts", "exact_expectations"]
+
+LONGEST_LOOP = 10_000
+"""Turns of a ``while_loop``: one in which a shot stays so long does not end by chance."""
 
 
 def exact_expectations(unitary: QuantumCircuit, observables: Sequence[SparsePauliOp]) -> list[float]:
@@ -32,7 +38,7 @@ def draw_counts(circuit: QuantumCircuit, shots: int, rng: np.random.Generator) -
     """Counts of a bound circuit: value of the classical bits (bit 0 lowest) -> times seen.
 
     At a measurement the shots that arrive there are divided by one binomial draw from the exact probability:
-    mid-circuit measurement, reset and simple conditions are exact too, with never more branches than shots.
+    mid-circuit measurement, reset, conditions and loops are exact too, with never more branches than shots.
     What is measured last is drawn all at once.
     """
     prefix = _without_final_measurements(circuit)
@@ -53,6 +59,8 @@ class _Branch:
     state: Any
     bits: int
     shots: int
+    leaving: str = ""
+    """``break_loop`` or ``continue_loop``, until the loop has heard it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,8 @@ def _without_final_measurements(circuit: QuantumCircuit) -> _Prefix:
 def _step(
     branch: _Branch, circuit: QuantumCircuit, instruction: Any, rng: np.random.Generator
 ) -> list[_Branch]:
+    if branch.leaving:
+        return [branch]
     operation = instruction.operation
     qubits = [circuit.find_bit(q).index for q in instruction.qubits]
     clbits = [circuit.find_bit(c).index for c in instruction.clbits]
@@ -107,7 +117,61 @@ def _step(
     if operation.name == "if_else":
         chosen = operation.blocks[0 if holds(operation.condition, branch.bits, circuit) else 1 :][:1]
         return _run_block(branch, chosen, qubits, clbits, rng)
+    if operation.name == "switch_case":
+        chosen = _case(operation, value_of(operation.target, branch.bits, circuit))
+        return _run_block(branch, chosen, qubits, clbits, rng)
+    if operation.name in LEAVING:
+        return [replace(branch, leaving=operation.name)]
+    if operation.name in ("for_loop", "while_loop"):
+        return _loop(branch, operation, qubits, clbits, circuit, rng)
     return [_Branch(branch.state.evolve(operation, qubits), branch.bits, branch.shots)]
+
+
+def _case(operation: Any, value: int) -> Sequence[QuantumCircuit]:
+    """The block of the first case that the value is in, or of the default, which is equal to no number."""
+    from qiskit.circuit import CASE_DEFAULT
+
+    matching = (
+        block for values, block in operation.cases_specifier() if value in values or CASE_DEFAULT in values
+    )
+    return tuple(islice(matching, 1))
+
+
+def _loop(
+    branch: _Branch,
+    operation: Any,
+    qubits: list[int],
+    clbits: list[int],
+    circuit: QuantumCircuit,
+    rng: np.random.Generator,
+) -> list[_Branch]:
+    """Run a loop until no branch is left in it.
+
+    Raises:
+        ModelError: one still is after `LONGEST_LOOP` turns.
+    """
+    (body,) = operation.blocks
+    parameter = None
+    if operation.name == "for_loop":
+        values, parameter, _ = operation.params
+        turns = iter(values)
+    else:
+        turns = iter(range(LONGEST_LOOP))
+    inside, ended = [branch], []
+    for value in turns:
+        if operation.name == "while_loop":
+            ended += [one for one in inside if not holds(operation.condition, one.bits, circuit)]
+            inside = [one for one in inside if holds(operation.condition, one.bits, circuit)]
+        if not inside:
+            return ended
+        known = parameter is not None and parameter in body.parameters
+        turn = body.assign_parameters({parameter: value}) if known else body
+        after = [found for one in inside for found in _run_block(one, (turn,), qubits, clbits, rng)]
+        ended += [replace(one, leaving="") for one in after if one.leaving == "break_loop"]
+        inside = [replace(one, leaving="") for one in after if one.leaving != "break_loop"]
+    if inside and operation.name == "while_loop":
+        raise ModelError(f"a while_loop had not ended after {LONGEST_LOOP} turns")
+    return ended + inside
 
 
 def _run_block(
@@ -117,7 +181,7 @@ def _run_block(
     clbits: list[int],
     rng: np.random.Generator,
 ) -> list[_Branch]:
-    """Run a block of an if_else on the outer bits that it was given; without a block nothing happens."""
+    """Run a block of control flow on the outer bits that it was given; without a block nothing happens."""
     from qiskit import QuantumCircuit
 
     branches = [branch]

@@ -24,6 +24,7 @@ from hetero.cost.circuit_target import OnTarget, objection, on_target
 from hetero.errors import ArgumentError, DeviceError, InfeasibleError
 from hetero.ops.circuit_files import read_circuit
 from hetero.ops.circuit_form import content, plain
+from hetero.ops.circuit_loops import unrolled
 from hetero.quantum.journal import Entry, Journal
 from hetero.quantum.paid_job import PaidJob
 from hetero.quantum.processor_device import connect, disconnect
@@ -142,7 +143,7 @@ class RealProcessor:
             raise ArgumentError(f"shots={shots!r}: expected an integer > 0")
         if isinstance(circuits, QuantumCircuit | str) or not circuits:
             raise ArgumentError("quote() takes a list of one or more circuits: quote([circuit])")
-        read = list(map(read_circuit, circuits))
+        read = [unrolled(read_circuit(circuit)) for circuit in circuits]
         for circuit in read:
             if circuit.num_parameters:
                 names = ", ".join(parameter.name for parameter in circuit.parameters)

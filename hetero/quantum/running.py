@@ -25,7 +25,7 @@ from hetero.values import specs_of
 __all__ = ["Answer", "answer", "require_ways"]
 
 SURE_QUBITS = 24
-"""Up to here a state vector is 256 MiB, and some method always fits."""
+"""Up to here a state vector is 256 MiB, and some method always fits, but where loops leave few of them."""
 
 REDUCE_GATE_S = 2e-5
 """What reducing takes a gate: not done where a whole circuit takes no longer."""
@@ -73,7 +73,7 @@ def require_ways(op: CircuitOp, rows: np.ndarray[Any, Any], machine: Machine) ->
     Raises:
         InfeasibleError: nothing can; says what each method would need.
     """
-    if op.features.qubits <= SURE_QUBITS:
+    if op.features.qubits <= SURE_QUBITS and not op.features.loops:
         return
     small, ways = _prepared(op, rows, machine)
     for part, found in zip(small.parts, ways, strict=True):
