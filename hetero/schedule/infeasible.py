@@ -24,11 +24,15 @@ PACKING_S = 2.0
 
 
 class NothingFitsError(InfeasibleError):
-    """Says why to whoever asks: finding out may take another solve, and many who catch it only try something else."""
+    """Says why to whoever asks: finding out may take another solve, and many who catch it only try something else.
 
-    def __init__(self, why: Callable[[], str]) -> None:
+    Where it is not ``proven``, nothing was found in the time there was.
+    """
+
+    def __init__(self, why: Callable[[], str], *, proven: bool = True) -> None:
         super().__init__()
         self._why = functools.cache(why)
+        self.proven = proven
 
     def __str__(self) -> str:
         return self._why()

@@ -123,11 +123,10 @@ class _Solve:
             self._in_steps(self._budget.steps)
         best, limit = self._best, self._limits.seconds
         if best is None or (limit is not None and best.makespan_s > limit * (1 + 1e-9)):
-            raise NothingFitsError(
-                partial(
-                    explain, self._problem, self._arrays, self._limits, self._budget, proven=self._impossible
-                )
+            why = partial(
+                explain, self._problem, self._arrays, self._limits, self._budget, proven=self._impossible
             )
+            raise NothingFitsError(why, proven=self._impossible)
         return best, min(self._bound, best.makespan_s)
 
     def _by_the_clock(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from hetero.schedule.bounds import SAFETY
 from hetero.schedule.budget import Budget
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Outcome
+from hetero.schedule.infeasible import NothingFitsError, explain
 from hetero.schedule.latency import shortest, worst_case
 from hetero.schedule.list_scheduling import fixed_options
 from hetero.schedule.loading import (
@@ -102,11 +104,20 @@ def _coupled(
         bound = max(bound, prices.bound(arrays))
     valid = guided_by(prices, arrays, limits, budget, _within(limits, quantity))
     if valid is None:
-        valid = _valid(problem, arrays, limits, budget)
+        try:
+            valid = _valid(problem, arrays, limits, budget)
+        except NothingFitsError as error:
+            if error.proven:
+                raise
     outcome = _exact(arrays, limits, quantity, valid, budget)
-    draft = outcome.draft or valid
-    if quantity[valid.option].sum() < quantity[draft.option].sum():
-        draft = valid
+    draft = min(
+        (found for found in (outcome.draft, valid) if found is not None),
+        key=lambda found: float(quantity[found.option].sum()),
+        default=None,
+    )
+    if draft is None:
+        why = partial(explain, problem, arrays, limits, budget, proven=outcome.infeasible)
+        raise NothingFitsError(why, proven=outcome.infeasible)
     chosen = arrays.only(np.isin(np.arange(arrays.options), draft.option))
     if limits.seconds is None:
         draft = fixed_options(arrays, draft.option.tolist(), draft.method)
@@ -116,8 +127,8 @@ def _coupled(
     return draft, max(bound, outcome.bound)
 
 
-def _exact(arrays: Arrays, limits: Limits, quantity: Floats, valid: Draft, budget: Budget) -> Outcome:
-    """CP-SAT's choice, where the budget has time for its model."""
+def _exact(arrays: Arrays, limits: Limits, quantity: Floats, valid: Draft | None, budget: Budget) -> Outcome:
+    """CP-SAT's choice, where the budget has time for its model; without a valid draft it may find the first one."""
     size = model_size(arrays, timed=limits.seconds is not None)
     if budget.steps is None and not time_for_model(size, budget.left):
         return Outcome(None, 0.0)

@@ -174,3 +174,21 @@ def test_too_little_memory_is_told_at_once(room: float) -> None:
     held = sum(processor.memory_bytes or 0 for processor in problem.processors)
     with pytest.raises(InfeasibleError, match=f"{needed - held:g} bytes of memory are missing"):
         solve(problem, budget_seconds=1)
+
+
+def test_the_least_energy_is_looked_for_where_no_schedule_was_found_before() -> None:
+    """A quick look for any schedule comes first; that it ends in nothing is no reason to leave most of the budget."""
+    rng = random.Random(5)
+    names = [f"p{k}" for k in range(5)]
+    tasks = tuple(
+        Task(
+            f"t{n}",
+            tuple(Option(p, 1.0, memory_bytes=rng.randint(1, 100), joules=rng.random()) for p in names),
+        )
+        for n in range(24)
+    )
+    least = sum(min(option.memory_bytes for option in task.options) for task in tasks)
+    problem = Problem(tuple(Processor(p, memory_bytes=1.2 * least / 5) for p in names), tasks)
+    schedule = solve(problem, objective="energy", steps=100)
+    assert violations(problem, schedule) == ()
+    assert schedule.proven_optimal
