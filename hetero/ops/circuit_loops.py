@@ -30,7 +30,7 @@ def unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
     >>> from qiskit import QuantumCircuit
     >>> circuit = QuantumCircuit(1)
     >>> with circuit.for_loop(range(3)) as turn:
-    ...     circuit.rx(turn * 0.5, 0)
+    ...     _ = circuit.rx(turn * 0.5, 0)
     >>> unrolled(circuit).count_ops()["rx"]
     3
     """

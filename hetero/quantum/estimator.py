@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,6 +15,7 @@ from qiskit.quantum_info import SparsePauliOp
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.planning.selection import Selection
+from hetero.quantum.aer_options import aer_options
 from hetero.quantum.jobs import Job
 from hetero.quantum.memory import notes_on
 from hetero.quantum.pubs import estimator_pubs, rows_of
@@ -38,6 +39,7 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
             noise of that deviation to the exact values, as sampling on a real processor would.
         seed: of that noise.
         noise_model: a ``qiskit_aer.noise.NoiseModel``; its errors happen at the gates as the circuit has them.
+        options: as Aer's own primitives take them; what is given by name comes first. See `aer_options`.
         allow, deny: names of devices, engines, vendors or suppliers.
 
     >>> from qiskit import QuantumCircuit
@@ -50,15 +52,17 @@ class Estimator(BaseEstimatorV2):  # type: ignore[misc]  # qiskit ships no types
     def __init__(
         self,
         *,
-        default_precision: float = 0.0,
+        default_precision: float | None = None,
         seed: np.random.Generator | int | None = None,
         noise_model: Any = None,
+        options: Mapping[str, Any] | None = None,
         allow: str | Iterable[str] | None = None,
         deny: str | Iterable[str] | None = None,
     ) -> None:
-        self.default_precision = default_precision
-        self.seed = seed
-        self.noise_model = noise_model
+        said = aer_options(options, estimator=True)
+        self.default_precision = said.default_precision if default_precision is None else default_precision
+        self.seed = said.seed if seed is None else seed
+        self.noise_model = said.noise_model if noise_model is None else noise_model
         self._machine = machine_for(Selection.of(allow, deny))
         warm(*self._machine.devices)
 

@@ -16,6 +16,7 @@ from hetero.ops.circuit_gates import names_of
 from hetero.ops.circuit_noise import NoisyCircuitOp
 from hetero.ops.shots import AUTO_ERROR, shots_for
 from hetero.planning.selection import Selection
+from hetero.quantum.aer_options import aer_options
 from hetero.quantum.jobs import Job
 from hetero.quantum.pubs import rows_of, sampler_pubs, seed_of
 from hetero.quantum.queue import Turn, queued, with_cores
@@ -35,6 +36,7 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         error: what ``ht.auto`` aims at; given by itself it stands for ``default_shots=ht.auto``.
         seed: the same seed gives the same counts as long as the same simulators are chosen.
         noise_model: a ``qiskit_aer.noise.NoiseModel``; its errors happen at the gates as the circuit has them.
+        options: as Aer's own primitives take them; what is given by name comes first. See `aer_options`.
         allow, deny: names of devices, engines, vendors or suppliers.
 
     A result's ``metadata["hetero"]`` says which simulator ran which part, predicted and measured seconds, what was
@@ -55,6 +57,7 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         error: float | None = None,
         seed: np.random.Generator | int | None = None,
         noise_model: Any = None,
+        options: Mapping[str, Any] | None = None,
         allow: str | Iterable[str] | None = None,
         deny: str | Iterable[str] | None = None,
     ) -> None:
@@ -62,8 +65,9 @@ class Sampler(BaseSamplerV2):  # type: ignore[misc]  # qiskit ships no types
         if default_shots is None:
             default_shots = 1024 if error is None else auto
         self.default_shots = self._shots(default_shots)
-        self.seed = seed
-        self.noise_model = noise_model
+        said = aer_options(options)
+        self.seed = said.seed if seed is None else seed
+        self.noise_model = said.noise_model if noise_model is None else noise_model
         self._machine = machine_for(Selection.of(allow, deny))
         warm(*self._machine.devices)
 

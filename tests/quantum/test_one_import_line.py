@@ -20,6 +20,7 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import Pauli, SparsePauliOp
 from qiskit.transpiler import generate_preset_pass_manager
 
+from hetero.errors import ArgumentError, UnknownNameError
 from hetero.quantum import Estimator, Sampler
 
 aer = pytest.importorskip("qiskit_aer.primitives")
@@ -222,3 +223,34 @@ def test_noise_of_a_backend_is_that_of_aer() -> None:
     bell.measure_all()
     (counts,) = Sampler(noise_model=model, seed=2).run([bell], shots=SHOTS).result()
     assert counts.data.meas.expectation_values("ZZ") == pytest.approx(ours[0], abs=4 * TOLERANCE)
+
+
+def test_options_of_aer_are_taken_or_refused_by_name() -> None:
+    """Noise, seed and precision mean the same; a method that would be overruled is told, and so is a typing error."""
+    from qiskit_aer.noise import NoiseModel, depolarizing_error
+
+    model = NoiseModel()
+    model.add_all_qubit_quantum_error(depolarizing_error(0.2, 2), ["cx"])
+    bell = QuantumCircuit(2)
+    bell.h(0)
+    bell.cx(0, 1)
+    options = {"backend_options": {"noise_model": model}, "run_options": {"seed_simulator": 3}}
+    pub = (bell, ["ZZ", "XX", "ZI"])
+    ours = Estimator(options=options).run([pub]).result()[0].data.evs
+    assert ours == pytest.approx(Estimator(noise_model=model).run([pub]).result()[0].data.evs, abs=1e-9)
+    assert ours[0] < 0.95
+    rough = {**options, "default_precision": 0.1}
+    assert Estimator(options=rough).run([pub]).result()[0].metadata["target_precision"] == 0.1
+    assert Estimator(options=rough, default_precision=0.0).default_precision == 0.0
+    assert Sampler(options=options).seed == 3
+    assert Sampler(options={"backend_options": {"method": "automatic"}}).noise_model is None
+    with pytest.raises(ArgumentError, match="'statevector': hetero chooses how circuits are simulated"):
+        Sampler(options={"backend_options": {"method": "statevector"}})
+    with pytest.raises(ArgumentError, match="max_parallel_threads"):
+        Estimator(options={"run_options": {"max_parallel_threads": 1}})
+    with pytest.raises(UnknownNameError, match="did you mean 'backend_options'"):
+        Sampler(options={"backend_option": {}})
+    with pytest.raises(UnknownNameError, match="default_precision"):
+        Sampler(options={"default_precision": 0.1})
+    with pytest.raises(ArgumentError, match="expected a dictionary"):
+        Sampler(options={"backend_options": 3})
