@@ -41,7 +41,6 @@ app = typer.Typer(
     name="hetero",
     help="Plans and runs inference pipelines of several models on mixed hardware.",
     epilog="Exit status: 0 done; 1 something failed while it ran; 2 bad input, or nothing fits; 130 interrupted.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: loading rich takes longer than the rest of a short command
     pretty_exceptions_enable=False,
@@ -75,10 +74,11 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    words = [word for word in given if word != "--debug"]
     try:
-        status = app(args=[word for word in words if word != "--debug"], standalone_mode=False)
+        status = app(args=words or ["--help"], standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         return _end(INTERRUPTED, "interrupted")
     except BrokenPipeError:  # the reader of our output has seen enough

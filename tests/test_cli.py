@@ -137,6 +137,8 @@ def test_an_error_in_the_persons_own_file_names_its_line(
     )
     (tmp_path / "b.py").write_text("def f(x:")
     assert refused(["plan", f"{tmp_path}/b.py:p"], capsys).rstrip().endswith("(b.py, line 1)")
+    (tmp_path / "d.py").write_text("raise SystemExit(0)")
+    assert "it ends the program" in refused(["plan", f"{tmp_path}/d.py:p"], capsys)
     (tmp_path / "c.py").write_text(
         "import json\nimport hetero as ht\n\n@ht.pipeline\ndef p(x):\n    return json.loads('{')\n\n"
         "def sample():\n    return (1,)\n"
@@ -150,6 +152,14 @@ def test_an_error_in_the_persons_own_file_names_its_line(
         said := refused(["plan", f"{tmp_path}/c.py:p", f"{tmp_path}/bad.json"], capsys)
     )
     assert ".py" not in said
+
+
+def test_no_command_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody who tries the bare word gets the help, on standard output and without an error."""
+    assert main([]) == 0
+    printed = capsys.readouterr()
+    assert "schedule" in printed.out
+    assert printed.err == ""
 
 
 @pytest.mark.parametrize(

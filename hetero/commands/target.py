@@ -128,6 +128,11 @@ def _import_file(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.resolve().parent))
     try:
         spec.loader.exec_module(module)
+    except SystemExit as error:  # else it would end this command, with a status of its own
+        raise ArgumentError(
+            f"{file} cannot be imported: it ends the program; what a script does belongs under "
+            '`if __name__ == "__main__":`'
+        ) from error
     except Exception as error:  # whatever the file does wrong is for its author to read
         raise ArgumentError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     import cloudpickle
