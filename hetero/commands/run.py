@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +51,14 @@ def command(
         str,
         typer.Option("--match", metavar="PATTERN", help="With --results: the files of the folder to take."),
     ] = "*",
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace",
+            metavar="FILE",
+            help="Write what ran when, a line for each processor: open it in ui.perfetto.dev or chrome://tracing.",
+        ),
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -72,6 +81,7 @@ def command(
 
     limits = limits_of(limit)
     require_folder(results)
+    require_folder(trace)
     found = target(name)
 
     def plan(calls: list[tuple[Any, ...]]) -> Plan:
@@ -88,21 +98,21 @@ def command(
             return local.on_ray(ray)
 
     if results is None:
-        _show_each(found, found.calls(path), plan)
+        _show_each(found, found.calls(path), plan, trace)
         return
     if path is None:
         raise ArgumentError(f"--results {results}: which file or folder is to be read? name it after {name}")
-    if _write_each(found, path, match, results, plan):
+    if _write_each(found, path, match, results, plan, trace):
         raise typer.Exit(1)
 
 
-def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan) -> None:
+def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan, trace: Path | None) -> None:
     from hetero.progress_bar import under_way
     from hetero.show import seconds
 
     plan = plan_on(calls)
     predicted = seconds(plan.estimate.seconds)
-    with plan:
+    with plan, plan.session.traced(trace) if trace else nullcontext():
         for number, call in enumerate(calls, 1):
             started = time.perf_counter()
             with under_way("loading the engines" if number == 1 else f"input {number} of {len(calls)}"):
@@ -115,7 +125,9 @@ def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan) -
             typer.echo(f"{found.name}: {seconds(took_s)}{cold}; predicted when warm: {predicted}", err=True)
 
 
-def _write_each(found: Target, path: str, match: str, results: Path, plan_on: MakePlan) -> int:
+def _write_each(
+    found: Target, path: str, match: str, results: Path, plan_on: MakePlan, trace: Path | None
+) -> int:
     """How many inputs failed; the file says which and why."""
     import hetero as ht
     from hetero.run.batch import Progress, files_in, resume
@@ -125,7 +137,7 @@ def _write_each(found: Target, path: str, match: str, results: Path, plan_on: Ma
 
     items = files_in(path, lambda file: [ht.args(*call) for call in found.inputs(file)], match)
     ended = resume(
-        found.pipeline, items, results, lambda calls: plan_on([call.args for call in calls]), report
+        found.pipeline, items, results, lambda calls: plan_on([call.args for call in calls]), report, trace
     )
     if ended.failed:
         typer.echo(

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
@@ -110,12 +110,14 @@ def resume(
     results: str | Path,
     make_plan: Callable[[list[Any]], Plan],
     report: Report,
+    trace: Path | None = None,
 ) -> Progress:
     """Run what the file of results does not have yet; the whole way of a job, from the first line or the last one.
 
     Args:
         make_plan: makes a plan on the first inputs that are to be done, here or on a cluster; not called where all are.
         report: is told every few seconds how far it is.
+        trace: the file for a trace of what runs; left as it is where nothing does.
 
     Raises:
         ArgumentError: the file holds the results of another pipeline, or another run writes it.
@@ -126,7 +128,7 @@ def resume(
             progress = Progress(len(items), len(items), len(items), 0, 0.0)
             report(progress)
             return progress
-        with plan_on_first(todo, make_plan) as plan:
+        with plan_on_first(todo, make_plan) as plan, plan.session.traced(trace) if trace else nullcontext():
             return run_batch(plan, items, journal, report)
 
 

@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -245,6 +246,20 @@ class Session:
     def trace(self) -> list[Span]:
         """The spans of all nodes that ran while ``tracing`` was on."""
         return self._engines.current.executor.spans()
+
+    @contextmanager
+    def traced(self, path: str | Path) -> Iterator[None]:
+        """Trace what runs meanwhile, and write it as ``save_trace`` does when that ends, with or without an error.
+
+        Raises:
+            OSError: the file cannot be written; an old one stays intact.
+        """
+        before, self.tracing = self.tracing, True
+        try:
+            yield
+        finally:
+            self.tracing = before
+            self.save_trace(path)
 
     def take_trace(self) -> list[Span]:
         """The spans since this was called last, of engines too that have been replaced meanwhile."""
