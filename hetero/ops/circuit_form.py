@@ -6,6 +6,7 @@ them (a Pauli evolution is its product formula to one and the exact exponential 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,10 +53,17 @@ def plain(circuit: QuantumCircuit) -> QuantumCircuit:
 
 
 def check_instructions(who: str, circuit: QuantumCircuit) -> None:
-    """Raise ``ModelError`` for what not every exact method can be asked, naming the instruction."""
+    """Raise ``ModelError`` for what no method can be asked, naming the instruction: also for an angle that is NaN."""
     from qiskit.circuit import Gate
 
-    for instruction in circuit.data:
+    for index, instruction in enumerate(circuit.data):
+        for value in instruction.params:
+            if isinstance(value, float) and not math.isfinite(value):
+                qubits = ", ".join(str(circuit.find_bit(qubit).index) for qubit in instruction.qubits)
+                raise ModelError(
+                    f"circuit {who!r}: instruction {index}, {instruction.name!r} on {qubits}, has the parameter "
+                    f"{value}, not a finite number"
+                )
         if instruction.is_standard_gate():
             continue
         operation = instruction.operation
@@ -65,8 +73,8 @@ def check_instructions(who: str, circuit: QuantumCircuit) -> None:
                 check_instructions(who, block)
         elif operation.name not in NOT_GATES and not isinstance(operation, Gate):
             raise ModelError(
-                f"circuit {who!r}: instruction {operation.name!r} is not supported; allowed are gates, "
-                f"{', '.join(sorted(NOT_GATES))}"
+                f"circuit {who!r}: instruction {operation.name!r} is not supported{_by_aer(operation.name)}; allowed "
+                f"are gates, {', '.join(sorted(NOT_GATES))}"
             )
         elif (
             isinstance(operation, Gate)
@@ -77,6 +85,12 @@ def check_instructions(who: str, circuit: QuantumCircuit) -> None:
                 f"circuit {who!r}: gate {operation.name!r} has neither a definition nor a matrix: no simulator can "
                 "run it"
             )
+
+
+def _by_aer(name: str) -> str:
+    """Who else runs an instruction that is Aer's own."""
+    own = name.startswith(("save_", "set_")) or name in ("kraus", "superop", "quantum_channel", "roerror")
+    return " (qiskit_aer's AerSimulator by itself runs it)" if own else " by any simulator here"
 
 
 def _check_control_flow(who: str, operation: Any) -> None:

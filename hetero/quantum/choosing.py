@@ -10,6 +10,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from hetero.arguments import Auto
+from hetero.errors import ArgumentError
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_features import human_bytes
 from hetero.ops.shots import AUTO_ERROR, shots_for, standard_error
@@ -86,7 +87,7 @@ def choose(
     itself. ``sets`` is the number of parameter sets.
 
     Raises:
-        ModelError, ArgumentError: as for `hetero.from_qiskit`.
+        ModelError, ArgumentError: as for `hetero.from_qiskit`; ``sets`` that are not a positive integer.
 
     >>> from qiskit import QuantumCircuit
     >>> ghz = QuantumCircuit(40)
@@ -94,6 +95,8 @@ def choose(
     >>> choose(ghz, shots=100).seconds < 1
     True
     """
+    if isinstance(sets, bool) or not isinstance(sets, int) or sets < 1:
+        raise ArgumentError(f"sets={sets!r}: expected an integer > 0")
     if isinstance(shots, Auto) or (error is not None and shots is None):
         shots = shots_for(AUTO_ERROR if error is None else error)
     elif shots is None and observables is None:

@@ -13,7 +13,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Gate, Parameter
 from qiskit.circuit.library import PauliEvolutionGate
 from qiskit.primitives import StatevectorEstimator
-from qiskit.quantum_info import Pauli, SparsePauliOp, random_clifford
+from qiskit.quantum_info import Kraus, Pauli, SparsePauliOp, random_clifford
 
 from hetero.errors import ArgumentError, ModelError, SpecError
 from hetero.ops.circuit import CircuitOp
@@ -217,6 +217,18 @@ def phase_only() -> Gate:
     return Gate("mystery", 2, [])
 
 
+def with_nan() -> QuantumCircuit:
+    circuit = bell()
+    circuit.rz(float("nan"), 1)
+    return circuit
+
+
+def with_channel() -> QuantumCircuit:
+    circuit = bell()
+    circuit.append(Kraus([np.eye(2) * 0.6, np.diag([0.8, -0.8])]), [0])
+    return circuit
+
+
 BAD: dict[str, tuple[Callable[[], CircuitOp], type[Exception], str]] = {
     "both": (lambda: CircuitOp.from_circuit(bell(), "ZZ", 10), ArgumentError, "exactly one"),
     "neither": (lambda: CircuitOp.from_circuit(bell()), ArgumentError, "exactly one"),
@@ -230,6 +242,16 @@ BAD: dict[str, tuple[Callable[[], CircuitOp], type[Exception], str]] = {
     "complex": (lambda: CircuitOp.from_circuit(bell(), SparsePauliOp("ZZ", 1j)), ModelError, "Hermitian"),
     "no qubits": (lambda: CircuitOp.from_circuit(QuantumCircuit(), "I"), ModelError, "no qubits"),
     "opaque": (lambda: CircuitOp.from_circuit(with_gate(phase_only()), "ZZ"), ModelError, "'mystery'"),
+    "nan": (
+        lambda: CircuitOp.from_circuit(with_nan(), shots=1),
+        ModelError,
+        "'rz' on 1, has the parameter nan, not a finite number",
+    ),
+    "channel": (
+        lambda: CircuitOp.from_circuit(with_channel(), shots=1),
+        ModelError,
+        r"instruction 'kraus' is not supported \(qiskit_aer's AerSimulator by itself runs it\)",
+    ),
     "no circuit": (lambda: CircuitOp.from_circuit(7, "ZZ"), ArgumentError, "int"),
     "no file": (lambda: CircuitOp.from_circuit("nowhere.qasm", "ZZ"), ModelError, r"nowhere\.qasm"),
     "qasm 2": (lambda: CircuitOp.from_circuit(QASM2.replace("0];", "0]", 1), "Z"), ModelError, "6,0"),

@@ -24,7 +24,7 @@ from hetero.cost.circuits import Forecast, forecast, shape_of
 from hetero.cost.dry_run import dry_growth
 from hetero.cost.store import ProfileStore
 from hetero.device import Variant
-from hetero.errors import DeviceError, InfeasibleError, WorkerError
+from hetero.errors import ArgumentError, DeviceError, InfeasibleError, WorkerError
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_bonds import bond_bound
 from hetero.ops.circuit_form import plain
@@ -352,3 +352,10 @@ def test_a_plan_never_runs_a_hopeless_option(tmp_path: Path) -> None:
         assert dropped
         assert all("statevector" in str(o.choice) or "ddsim" in str(o.choice) for o in dropped)
         assert "matrix_product_state" in str(plan.choices["wide"])
+
+
+@pytest.mark.parametrize("sets", [0, -1, 1.5, True])
+def test_no_sets_are_no_question(sets: Any) -> None:
+    """A forecast for nothing, or for less, is an error that says what is allowed."""
+    with pytest.raises(ArgumentError, match="expected an integer > 0"):
+        choose(QuantumCircuit(1), sets=sets)
