@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from hetero.cost.contention import core_efficiency
 from hetero.cost.correction import Corrections
@@ -51,6 +51,9 @@ from hetero.values import digest_of
 
 __all__ = ["decide"]
 
+Profile: TypeAlias = Callable[[Sequence[Candidate], Effort], Mapping[Candidate, str]]
+"""Measures candidates; who failed or was passed over, and why."""
+
 WANTED_S = 0.5
 """For a plan that is only asked what it would take."""
 
@@ -81,11 +84,7 @@ def decide(
     """
     seen = Samples(graph, samples, progress)
     key = evidence_key(graph, samples)
-    if evidence is None or samples:
-        evidence = recall(store, key)
-        if evidence is None:
-            evidence = evidence_of(graph, seen.recording)
-            remember(store, key, evidence)
+    evidence = _seen_evidence(graph, seen, key, store) if evidence is None or samples else evidence
     candidates, refused = candidates_of(
         graph,
         machine,
@@ -95,11 +94,7 @@ def decide(
         key if samples else "",
         lone=request.objective == "latency" and len(list(graph.walk())) == 1,
     )
-    everything = [candidate for found in candidates.values() for candidate in found]
-    failures: Mapping[Candidate, str] = hopeless(everything, evidence)
-    if math.isfinite(effort.hopeless):
-        failures = {**failures, **nothing_beside(everything, graph, request.objective)}
-    measure = measure or partial(measure_here, deadline=deadline, progress=progress)
+    singles = [candidate for found in candidates.values() for candidate in found]
     profile = partial(
         _measure,
         evidence=evidence,
@@ -107,22 +102,12 @@ def decide(
         key=key,
         store=store,
         deadline=deadline,
-        measure=measure,
+        measure=measure or partial(measure_here, deadline=deadline, progress=progress),
         error_limit=_error_limit(request) if math.isfinite(effort.hopeless) else math.inf,
     )
-    if samples:
-        here = [c for c in everything if c not in failures and not is_apart(c) and not is_charged(c)]
-        failures = {**failures, **profile(here, effort)}
-    failures = {**failures, **too_quick(everything, evidence, store)}
-    apart = [c for c in everything if c not in failures and is_apart(c)]
-    if samples and apart:
-        failures = {**failures, **profile(apart, effort)}
-    for size in sorted({size for sizes in evidence.batches.values() for size in sizes}):
-        batched = batched_candidates(candidates, evidence, store, failures, size)
-        if samples and batched:
-            together = [candidate for found in batched.values() for candidate in found]
-            failures = {**failures, **profile(together, effort)}
-        candidates = {path: (*found, *batched.get(path, ())) for path, found in candidates.items()}
+    candidates, failures = _tried(
+        candidates, graph, request, evidence, store, profile if samples else None, effort
+    )
     corrections = Corrections(store)
 
     def options_now() -> dict[str, tuple[Considered, ...]]:
@@ -160,7 +145,7 @@ def decide(
         if not wanted or is_late(deadline):
             break
         for closer in dict.fromkeys(chosen[2] for chosen in wanted):
-            failures = {**failures, **profile([one for one, _, e in wanted if e is closer], closer)}
+            failures.update(profile([one for one, _, e in wanted if e is closer], closer))
         again += [told(one, doubt) for one, doubt, _ in wanted]
         setting = with_pairs(replace(setting, options=options_now()))
     gate = Gate(graph, machine, seen, key, store, opener, request.metric) if samples else None
@@ -170,19 +155,56 @@ def decide(
         samples=seen.values,
         profiles=store.path,
         notes=(
-            *_notes(graph, everything, evidence, store, failures, request),
-            *(
-                [
-                    f"measured once more, since it could have changed the plan: {'; '.join(dict.fromkeys(again))}"
-                ]
-                if again
-                else ()
-            ),
+            *_notes(graph, singles, evidence, store, failures, request),
+            *_measured_again(again),
             *charges_told(found),
             *contention_told(found, cores.measured_at),
             *found.notes,
         ),
     )
+
+
+def _seen_evidence(graph: Graph, samples: Samples, key: str, store: ProfileStore) -> Evidence:
+    """What the samples tell: from the store, else from running them by the references, once."""
+    found = recall(store, key)
+    if found is None:
+        found = evidence_of(graph, samples.recording)
+        remember(store, key, found)
+    return found
+
+
+def _tried(
+    candidates: dict[str, tuple[Candidate, ...]],
+    graph: Graph,
+    request: Request,
+    evidence: Evidence,
+    store: ProfileStore,
+    profile: Profile | None,
+    effort: Effort,
+) -> tuple[dict[str, tuple[Candidate, ...]], dict[Candidate, str]]:
+    """The candidates with their batched forms, and why those are out that are.
+
+    In an order in which each step knows from the one before what need not be measured: in this process, then in
+    others, then batches, the small ones first. Without ``profile`` nothing is measured.
+    """
+    singles = [candidate for found in candidates.values() for candidate in found]
+    failures = dict(hopeless(singles, evidence))
+    if math.isfinite(effort.hopeless):
+        failures.update(nothing_beside(singles, graph, request.objective))
+
+    def measured(found: Sequence[Candidate]) -> Mapping[Candidate, str]:
+        return profile(found, effort) if profile is not None and found else {}
+
+    failures.update(
+        measured([c for c in singles if c not in failures and not is_apart(c) and not is_charged(c)])
+    )
+    failures.update(too_quick(singles, evidence, store))
+    failures.update(measured([c for c in singles if c not in failures and is_apart(c)]))
+    for size in sorted({size for sizes in evidence.batches.values() for size in sizes}):
+        batched = batched_candidates(candidates, evidence, store, failures, size)
+        failures.update(measured([candidate for found in batched.values() for candidate in found]))
+        candidates = {path: (*found, *batched.get(path, ())) for path, found in candidates.items()}
+    return candidates, failures
 
 
 def _wanted(
@@ -236,6 +258,12 @@ def _measure(
     if not is_late(deadline) and not any(isinstance(reason, WorkerError) for reason in failed.values()):
         store.put_record("settled", settled, {_name(c): str(reason) for c, reason in failed.items()})
     return {c: str(reason) for c, reason in failed.items()}
+
+
+def _measured_again(told: Sequence[str]) -> list[str]:
+    """A line for the plan's notes, if any."""
+    each = "; ".join(dict.fromkeys(told))
+    return [f"measured once more, since it could have changed the plan: {each}"] if each else []
 
 
 def _name(candidate: Candidate) -> str:
