@@ -26,28 +26,13 @@ wrongly, silently (Qiskit/qiskit-aer issues 2391 and 2403)."""
 
 _GATES = {
     "statevector": (
-        *WHILE_RUNNING,
-        *(
-            "cp",
-            "crx",
-            "cry",
-            "crz",
-            "csx",
-            "cu",
-            "ccz",
-            "ecr",
-            "mcp",
-            "mcphase",
-            "mcx",
-            "mcx_gray",
-            "unitary",
-        ),
+        *(*WHILE_RUNNING, "cp", "crx", "cry", "crz", "csx", "cu", "ccz", "ecr"),
+        *("mcp", "mcphase", "mcx", "mcx_gray", "unitary"),
     ),
     "matrix_product_state": (*WHILE_RUNNING, "cp", "csx", "ecr", "unitary"),
     "density_matrix": (*WHILE_RUNNING, "cp", "ecr", "unitary"),
     "stabilizer": ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr"),
 }
-
 
 _NO_TARGET = ("barrier", "mcp", "mcphase", "mcx", "mcx_gray", "unitary", *LEAVING)
 """Aer takes these, but Qiskit's transpiler does not translate to them."""

@@ -23,7 +23,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph_files", "limits"),
     ("machine",),
     ("device", "wire"),
-    ("events", "latch"),
     ("isolation", "worker_process", "pool", "blas_threads"),
     ("cost", "detect", "schedule", "rewrite"),
     ("registry",),

@@ -48,14 +48,9 @@ class Gate:
         opener: Opener = open_device,
         metric: Metric = RELATIVE,
     ) -> None:
+        self._graph, self._machine, self._samples = graph, machine, samples
+        self._key, self._store = key, store
         self._opener, self._metric = opener, metric
-        self._graph, self._machine, self._samples, self._key, self._store = (
-            graph,
-            machine,
-            samples,
-            key,
-            store,
-        )
         self._ops = {path: node.op for path, node in graph.walk()}
 
     def check(self, choices: Mapping[str, Choice]) -> PipelineError:

@@ -14,7 +14,7 @@ from hetero.cost.difference import relative_l2
 from hetero.cost.record import record
 from hetero.cost.timing import summarise
 from hetero.device import Executable
-from hetero.errors import ArgumentError, DeviceError
+from hetero.errors import ArgumentError
 from hetero.ops.base import Outputs
 from hetero.plans import CONTROL, MicroBatch, Plan
 from hetero.registry import open_device
@@ -112,8 +112,6 @@ def _tried(plan: Plan, path: str, inputs: Sequence[Any], requests: int) -> Trial
     try:
         return _compared(executable, inputs, requests, plan.request.limits.effective_error)
     except Exception as error:  # an engine or a function that does not take so many rows may raise anything
-        if isinstance(error, DeviceError) and "closed" in str(error):
-            raise
         return Trial(requests, obstacle=f"{type(error).__name__}: {error}")
     finally:
         executable.close()

@@ -67,6 +67,7 @@ class Sent:
         """The result of the request, of the values of the references."""
         from hetero.run.ray_site import own_copy
 
+        # Not strict: behind the results there is what silent legs return, which is nothing.
         slots = {**self.slots, **dict(zip(self.coming, map(own_copy, found), strict=False))}
         assert self.program.finish.result is not None, "what finishes a program returns its result"
         return evaluate(self.program.finish.result, slots)
