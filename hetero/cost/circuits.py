@@ -200,7 +200,10 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
         certain=law.certain and ends,
         bounded=ends and (law.certain or method.endswith("matrix_product_state")),
         why=law.why(shape),
-        worst_bytes=law.memory(replace(shape, growth=_worst(shape)), variant),
+        worst_bytes=law.memory(
+            replace(shape, growth=_worst(shape), bonds=replace(shape.bonds, likely=shape.bonds.ranks)),
+            variant,
+        ),
     )
 
 

@@ -15,12 +15,14 @@ from hetero.cost.record import Call, Recording, record
 from hetero.cost.store import ProfileStore
 from hetero.cost.together import batched_calls
 from hetero.cost.worth import Skipped
+from hetero.device import Device
 from hetero.errors import DeviceError
 from hetero.graph import Graph
 from hetero.planning.calibrate import keep_inputs
+from hetero.planning.guarded import device_for
 from hetero.planning.options import Candidate
-from hetero.registry import open_device
 from hetero.rewrite.batch import batch_of
+from hetero.values import specs_of
 
 __all__ = ["Measure", "Samples", "measure_here"]
 
@@ -82,9 +84,16 @@ def measure_here(
     """Measure on this machine, until the deadline (a time of ``time.perf_counter``)."""
     keep_inputs(candidates, lambda path: samples.recording.calls[path])
     contestants = {
-        Contestant(c.path, open_device(c.info), c.processor, c.op, c.built, samples.calls_as(c)): c
+        Contestant(c.path, _device(c, calls), c.processor, c.op, c.built, calls): c
         for c in candidates
+        for calls in [samples.calls_as(c)]
     }
     profiler = Profiler(store, deadline, progress, effort=effort, error_limit=error_limit)
     results = profiler.measure(list(contestants))
     return {contestants[c]: found for c, found in results.items() if not isinstance(found, Measurement)}
+
+
+def _device(candidate: Candidate, calls: Sequence[Call]) -> Device:
+    """Where it is measured; the largest call is what decides whether that is safe."""
+    specs = max((specs_of(call.inputs) for call in calls), key=lambda one: sum(spec.nbytes for spec in one))
+    return device_for(candidate.info, candidate.op, candidate.built, specs)

@@ -14,13 +14,13 @@ from typing import Any
 from hetero.cost.circuit_corrections import corrections
 from hetero.cost.circuit_laws import DIAGRAMS
 from hetero.cost.dry_run import warm_dry_run
+from hetero.cost.memory_guard import MemoryGuard
 from hetero.device import DeviceInfo, Executable, Variant
 from hetero.errors import DeviceError, WorkerError
 from hetero.isolation import ProcessDevice
 from hetero.ops.base import Outputs
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.circuit_features import human_bytes
-from hetero.quantum.memory_guard import MemoryGuard
 from hetero.quantum.ways import Way
 from hetero.registry import open_device
 from hetero.worker_process import WorkerProcess

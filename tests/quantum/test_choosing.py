@@ -22,6 +22,7 @@ import hetero as ht
 from hetero.cost.circuit_rates import RATES
 from hetero.cost.circuits import Forecast, forecast, shape_of
 from hetero.cost.dry_run import dry_growth
+from hetero.cost.memory_guard import MemoryGuard
 from hetero.cost.store import ProfileStore
 from hetero.device import Variant
 from hetero.errors import ArgumentError, DeviceError, InfeasibleError, WorkerError
@@ -33,7 +34,6 @@ from hetero.planning.prune import HOPELESS, dominated, unending
 from hetero.planning.selection import Selection
 from hetero.quantum import choose, running, workers
 from hetero.quantum.attempts import GAMBLE, PATIENCE_S, SHORT_S, WORTH, attempts
-from hetero.quantum.memory_guard import MemoryGuard
 from hetero.quantum.ways import machine_for, ways_of
 from hetero.rewrite.reduce_circuit import reduced
 

@@ -43,7 +43,7 @@ class MemoryGuard:
         self._over.set()
 
     def _watch(self, pid: int) -> None:
-        while not self._over.wait(EVERY_S):
+        while not self._over.is_set():
             try:
                 held = resident_bytes(pid)
             except OSError:  # it is gone
@@ -53,6 +53,7 @@ class MemoryGuard:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 return
+            self._over.wait(EVERY_S)
 
 
 def resident_bytes(pid: int) -> int:
