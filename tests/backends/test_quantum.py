@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -39,10 +38,15 @@ def device(family: str, cpu: Processor = CPU) -> Device:
     return opened
 
 
-def offers(op: CircuitOp, *inputs: Any) -> Iterator[tuple[Device, Variant]]:
-    for family in FAMILIES:
-        for variant in device(family).variants(op, specs_of(inputs)).variants:
-            yield device(family), variant
+def offers(op: CircuitOp, *inputs: Any) -> list[tuple[Device, Variant]]:
+    """Every way that a family offers; there is one, or what loops over them would test nothing."""
+    found = [
+        (device(family), variant)
+        for family in FAMILIES
+        for variant in device(family).variants(op, specs_of(inputs)).variants
+    ]
+    assert found, f"no family offers {op.name!r}"
+    return found
 
 
 def run(where: Device, op: CircuitOp, variant: Variant, *inputs: Any) -> Any:
