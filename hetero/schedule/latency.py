@@ -13,7 +13,7 @@ from functools import cached_property, partial
 
 from hetero.schedule.arrays import Arrays
 from hetero.schedule.bounds import Ends, load, quick_bound
-from hetero.schedule.budget import Budget
+from hetero.schedule.budget import SECONDS_PER_STEP, Budget
 from hetero.schedule.clock import now
 from hetero.schedule.draft import Draft
 from hetero.schedule.effort import Effort, Outcome
@@ -27,10 +27,12 @@ from hetero.schedule.loading import (
     time_for_model,
 )
 from hetero.schedule.local_search import begin_search, kernel_of, search_until
+from hetero.schedule.neighbourhoods import SECONDS_EACH, Neighbourhoods, worth_while
 from hetero.schedule.pooling import pooled
 from hetero.schedule.pricing import guided_by, prices_of
 from hetero.schedule.problem import Limits, Problem
 from hetero.schedule.repair import packed_by_solver, starting_draft
+from hetero.schedule.series_bound import series_bound
 from hetero.schedule.small import is_small, shortest_small
 from hetero.schedule.ticks import time_ticks
 from hetero.schedule.tradeoff import Multipliers
@@ -54,6 +56,12 @@ the bound crept up tick by tick, and nobody looked for a schedule.
 PROOF_TURNS = ((0.1, 0.65), (1.0, 0.0))
 """For them one long proof, since what CP-SAT has learnt goes with its turn; then search again, if it was in vain."""
 
+PART_TURNS = ((0.1, 0.15), (0.6, 1.0))
+"""Where large neighbourhoods search, which gain most when they begin with a good schedule."""
+
+SINGLE_MOVES_SHARE = 0.3
+"""Of a turn of search, before large neighbourhoods take over."""
+
 FITTED_OPTIONS_PER_SECOND = 15_000
 """For the load bound with fitted weights, half of what it does: its linear programs do not look at the clock."""
 
@@ -70,6 +78,9 @@ EXACT_UP_TO_SIZE = 6000
 
 FORCED_SIZE = 3000
 """Up to which a model is built whatever time is left where nothing valid is known yet."""
+
+SERIES_SHARE = 0.25
+"""Of the time, for the bound by segments: most of them are solved in milliseconds, and the rest hardly gets better."""
 
 PACKING_SHARE = 0.3
 """Of the time, for a first schedule where list scheduling and repair find none."""
@@ -141,14 +152,36 @@ class _Solve:
             if self._arrays.options <= fitting_s * FITTED_OPTIONS_PER_SECOND:
                 self._raise_bound(load_bound(self._arrays, self._ends))
             turns = PROOF_TURNS if self._arrays.tasks in PROVABLE_TASKS else TURNS
+            if worth_while(self._arrays):
+                turns = PART_TURNS
             if model_size(self._arrays) > EXACT_UP_TO_SIZE:
                 turns = ((1.0, 0.0),)
+            if self._arrays.tasks not in PROVABLE_TASKS:
+                self._divide()
         for search_share, exact_share in turns:
             if search_share > 0 and not self._done:
                 self._search(now() + search_share * self._budget.left)
             wanted = exact_share > 0 and self._time_for_exact
             if not self._done and (wanted or (not self._valid and model_size(self._arrays) <= FORCED_SIZE)):
                 self._exact(self._budget.effort(exact_share))
+
+    def _divide(self) -> None:
+        """Bound a graph that is too large for a proof by its segments, where it has any."""
+        if self._done or self._arrays.options > ENDS_UP_TO:
+            return
+
+        def bound(part: Arrays, seconds: float) -> float:
+            alone = _Solve(self._problem, part, Limits(), Budget(seconds, None, self._budget.seed))
+            try:
+                return alone.run()[1]
+            except NothingFitsError:
+                return 0.0  # links may be missing: then no schedule has it so, and nothing is claimed
+
+        target_s = math.inf if self._best is None else self._best.makespan_s
+        until = now() + SERIES_SHARE * self._budget.left
+        self._raise_bound(
+            series_bound(self._arrays, self._ends, target_s=target_s, until=until, solver=bound)
+        )
 
     @property
     def _time_for_exact(self) -> bool:
@@ -239,9 +272,15 @@ class _Solve:
     def _search(self, deadline: float) -> None:
         if self._best is None or self._budget.left < loading_s(kernel_of(self._arrays)):
             return
+        parts = worth_while(self._arrays) and self._time_for_exact
+        share = SINGLE_MOVES_SHARE if parts else 1.0
         search = begin_search(self._arrays, self._limits, self._best, self._budget.seed)
-        search_until(search, deadline, self._bound)
+        search_until(search, now() + share * (deadline - now()), self._bound)
         self._keep(search.best)
+        if parts:
+            made = Neighbourhoods(self._arrays, self._limits, self._best, self._budget.seed)
+            made.search_until(deadline, self._bound)
+            self._keep(made.best)
 
     def _search_steps(self, steps: int) -> None:
         if self._best is None or self._arrays.tasks < SEARCH_FROM_TASKS:
@@ -249,6 +288,10 @@ class _Solve:
         search = begin_search(self._arrays, self._limits, self._best, self._budget.seed)
         search.iterate(steps * ITERATIONS_PER_STEP, self._bound)
         self._keep(search.best)
+        if worth_while(self._arrays):
+            made = Neighbourhoods(self._arrays, self._limits, self._best, self._budget.seed)
+            made.iterate(round(steps * SECONDS_PER_STEP / SECONDS_EACH), self._bound)
+            self._keep(made.best)
 
     def _exact_steps(self, steps: int) -> None:
         self._exact(replace(self._budget, steps=steps).effort())
