@@ -181,9 +181,9 @@ def forecast(method: str, variant: Variant, shape: Shape) -> Forecast | None:
     compile_s = _cost(rate.compile, compile_terms(method, shape), 1.0)
     low, high = seconds / rate.spread, seconds * rate.spread
     if method.endswith("matrix_product_state"):
-        likely, loose = (replace(shape, bonds=one) for one in (shape.bonds.as_likely(), shape.bonds.halved()))
+        likely, least = (replace(shape, bonds=one) for one in (shape.bonds.as_likely(), shape.bonds.least()))
         seconds = min(seconds, _cost(rate.run, law.run(likely), _speedup(method, variant, shape)))
-        low = min(seconds, _cost(rate.run, law.run(loose), 1.0)) / rate.spread
+        low = min(seconds, _cost(rate.run, law.run(least), 1.0)) / rate.spread
     elif method == DIAGRAMS and not (shape.growth and shape.growth.complete):
         # Between a diagram that stays as it is and one without structure: nothing is known, so the middle of the
         # orders of magnitude.

@@ -63,10 +63,9 @@ class BondBound:
         ranks = tuple(math.ceil(rank) for rank in self.likely)
         return replace(self, ranks=ranks, cubes=self.likely_cubes)
 
-    def halved(self) -> BondBound:
-        """Bond dimensions as small as the roots of the bound: circuits with structure come out here, and below."""
-        cubes = self.updates * max(self.cubes / max(self.updates, 1), 1.0) ** 0.5
-        return replace(self, ranks=tuple(rank // 2 for rank in self.ranks), cubes=cubes)
+    def least(self) -> BondBound:
+        """Bond dimensions of 2 at most: a circuit that always undoes what it has entangled comes out here."""
+        return replace(self, ranks=tuple(min(rank, 1) for rank in self.ranks), cubes=8.0 * self.updates)
 
 
 def bond_bound(circuit: QuantumCircuit) -> BondBound:

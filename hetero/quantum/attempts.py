@@ -19,7 +19,7 @@ WORTH = 0.5
 """An uncertain way is tried first where it is forecast to take under this share of the best certain one, and is given
 this share of it at most."""
 
-GAMBLE, GAMBLE_FROM_S = 0.05, 10.0
+GAMBLE, GAMBLE_FROM_S = 0.1, 10.0
 """One whose forecast is a bound, and may be a loose one, is tried for this share, where the best certain one takes so
 long or more: beside the share, a killed process is started again, which is seconds of work for a core. (What is known
 of a decision diagram from its dry run is no bound: that it did not end is a bad sign.)"""
@@ -65,7 +65,7 @@ def _early(one: Forecast, index: int, safe_s: float) -> Attempt | None:
     if one.first_s < WORTH * safe_s:
         # One that ends within the time of the certain way needs no guard: nothing can be lost.
         return Attempt(index, None if one.bounded and one.high_s <= safe_s else given_s)
-    if one.bounded and safe_s >= GAMBLE_FROM_S and one.low_s < GAMBLE * safe_s:
+    if one.bounded and safe_s >= GAMBLE_FROM_S and one.compile_s + one.low_s < GAMBLE * safe_s:
         return Attempt(index, GAMBLE * safe_s)
     return None
 

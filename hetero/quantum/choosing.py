@@ -38,6 +38,18 @@ class PartChoice:
         """The way that would be tried first; None where no device can run the part."""
         return self.ways[self.order[0].index] if self.order else None
 
+    @property
+    def seconds(self) -> float:
+        """Forecast of the first answer: of what is tried for a while and likely to be given up, that while, and so on
+        to what is forecast to end; infinite where nothing is."""
+        spent_s = 0.0
+        for attempt in self.order:
+            first_s = self.ways[attempt.index].forecast.first_s
+            if attempt.patience_s is None or first_s <= attempt.patience_s:
+                return spent_s + first_s
+            spent_s += attempt.patience_s
+        return np.inf
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -51,7 +63,7 @@ class Choice:
     @property
     def seconds(self) -> float:
         """Forecast of the first answer of all parts, compiling included; infinite where a part cannot be run."""
-        return sum(part.chosen.forecast.first_s if part.chosen else np.inf for part in self.parts)
+        return sum(part.seconds for part in self.parts)
 
     @property
     def memory_bytes(self) -> float:

@@ -34,6 +34,7 @@ from hetero.planning.prune import HOPELESS, dominated, unending
 from hetero.planning.selection import Selection
 from hetero.quantum import choose, running, workers
 from hetero.quantum.attempts import GAMBLE, PATIENCE_S, SHORT_S, WORTH, attempts
+from hetero.quantum.choosing import PartChoice
 from hetero.quantum.ways import machine_for, ways_of
 from hetero.rewrite.reduce_circuit import reduced
 
@@ -98,6 +99,25 @@ def test_a_loose_bound_is_a_small_gamble() -> None:
     assert attempts([told(10.0), loose])[0].patience_s == pytest.approx(GAMBLE * 10.0)
     assert [a.index for a in attempts([told(10.0), replace(loose, bounded=False)])] == [0, 1]
     assert [a.index for a in attempts([told(0.1), loose])] == [0, 1]
+
+
+def test_a_gamble_begins_only_where_it_could_end() -> None:
+    """Not where even the best case, its compilation with it, takes longer than the share."""
+    loose = told(1e4, certain=False, low_s=0.9)
+    assert [a.index for a in attempts([told(10.0), loose])] == [1, 0]
+    assert [a.index for a in attempts([told(10.0), replace(loose, compile_s=0.2)])] == [0, 1]
+
+
+def test_a_gamble_counts_as_what_it_is_given() -> None:
+    """The seconds of a choice are not those of a run that would be given up, but of that and of what comes after."""
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    way = choose(circuit, observables="X").parts[0].ways[0]
+    forecasts = [told(10.0), told(1e4, certain=False, low_s=1e-3)]
+    ways = tuple(replace(way, forecast=one) for one in forecasts)
+    part = PartChoice(2, 1, ways, attempts(forecasts), ())
+    assert part.seconds == pytest.approx(10.0 + GAMBLE * 10.0)
+    assert PartChoice(2, 1, (), (), ()).seconds == math.inf
 
 
 @given(
