@@ -6,10 +6,11 @@ elsewhere, so a path that leaves its folder is refused: it could read any file o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hetero.errors import MissingExtraError, ModelError
 from hetero.ops.onnx_rules import first_defect, initializers_of
@@ -27,6 +28,8 @@ class OnnxFile:
 
     path: Path | None = None
     content: bytes | None = None
+    _states: dict[Path, _State] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Of each file when the model was first read."""
 
     @property
     def where(self) -> str:
@@ -35,8 +38,21 @@ class OnnxFile:
 
     @property
     def source(self) -> str | bytes:
-        """What engines load it from: a path lets them map weights instead of copying them."""
-        return str(self.path) if self.path is not None else self.content or b""
+        """What engines load it from: a path lets them map weights instead of copying them.
+
+        Raises:
+            ModelError: a file was changed since the model was read from it. An engine would load another model, under
+                the name and the measurements of this one.
+        """
+        if self.path is None:
+            return self.content or b""
+        for path, before in self._states.items():
+            if not _is_as(path, before):
+                raise ModelError(
+                    f"{self.path}: {path.name} was replaced, changed or removed since the model was read; put it back, "
+                    "or read the model and plan again"
+                )
+        return str(self.path)
 
     def read(self) -> bytes:
         """The model's own bytes, without external data."""
@@ -75,6 +91,9 @@ class OnnxFile:
         for tensor in initializers_of(model.graph):
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
                 self._confine(tensor)
+        if self.path is not None and not self._states:
+            files = (self.path, *(self.path.parent / name for name in _companions(model)))
+            self._states.update({path: _state(path) for path in files})
         return model
 
     def _confine(self, tensor: onnx.TensorProto) -> None:
@@ -103,14 +122,7 @@ class OnnxFile:
         """Names of the files that hold external data, relative to the model's folder."""
         if self.path is None:
             return ()
-        return tuple(
-            dict.fromkeys(
-                entry.value
-                for tensor in initializers_of(self.parse().graph)
-                for entry in tensor.external_data
-                if entry.key == "location"
-            )
-        )
+        return tuple(_companions(self.parse()))
 
     @property
     def digest(self) -> str:
@@ -131,13 +143,37 @@ def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 1 << 62
 
 
-_DIGESTS: dict[tuple[str, int, int], str] = {}
-"""Digests of files by path, modification time (ns) and size (bytes)."""
+def _companions(model: onnx.ModelProto) -> Iterator[str]:
+    locations = (
+        entry.value
+        for tensor in initializers_of(model.graph)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    )
+    return iter(dict.fromkeys(locations))
+
+
+_State: TypeAlias = tuple[int, int]
+"""A file's modification time (ns) and size (bytes)."""
+
+_DIGESTS: dict[tuple[Path, _State], str] = {}
+
+
+def _state(path: Path) -> _State:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def _file_digest(path: Path) -> str:
-    state = path.stat()
-    key = (str(path), state.st_mtime_ns, state.st_size)
+    key = path, _state(path)
     if key not in _DIGESTS:
         _DIGESTS[key] = digest_of(path.read_bytes())
     return _DIGESTS[key]
+
+
+def _is_as(path: Path, before: _State) -> bool:
+    """Whether a file is the one that it was, or has the same content as far as that is known."""
+    try:
+        return _state(path) == before or _file_digest(path) == _DIGESTS.get((path, before))
+    except OSError:
+        return False

@@ -233,6 +233,32 @@ def test_a_model_file_that_is_replaced_does_not_change_a_running_plan(tmp_path):
         np.testing.assert_array_equal(plan.submit(x).result(60), before)
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["in one file", "weights in a file beside it"])
+def test_a_model_file_that_was_replaced_is_not_loaded_under_the_old_ones_name(tmp_path, apart):
+    """Whoever has to build the model again says so instead of answering with another one; put back, it is used."""
+    from onnx_models import projection
+
+    path = tmp_path / "model.onnx"
+    onnx.save(projection(), path, save_as_external_data=apart, location="weights", size_threshold=0)
+    replaced = tmp_path / "weights" if apart else path
+    model, content = ht.from_onnx(path), replaced.read_bytes()
+    other = bytes(len(content)) if apart else projection(np.zeros((4, 3), np.float32)).SerializeToString()
+    x = np.ones((2, 4), np.float32)
+
+    @ht.pipeline
+    def project(x):
+        return model(x)
+
+    with ht.plan(project, x, allow="onnxruntime") as plan:
+        replaced.write_bytes(other)
+        os.utime(replaced, ns=(0, 0))  # the clock of a file system may be slower than this test
+        with pytest.raises(ht.HeteroError, match=f"{replaced.name} was replaced, changed or removed"):
+            plan(x)
+        replaced.write_bytes(content)
+        os.utime(replaced, ns=(1, 1))
+        np.testing.assert_array_equal(plan(x), x @ np.arange(12, dtype=np.float32).reshape(4, 3))
+
+
 PROGRAM = """
 import signal, sys, threading, time
 sys.path.insert(0, sys.argv[1])
