@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from hetero.errors import UnavailableError
 from hetero.run.ray_actor import Reserved
@@ -38,7 +39,8 @@ class Group:
         self._group = ray.util.placement_group(
             [found.bundle for found in asked.values()],
             strategy="PACK",
-            name=f"hetero {name}",
+            # Ray takes a name once, and a plan made again is open beside the one before.
+            name=f"hetero {name} {uuid4().hex[:8]}",
             bundle_label_selector=[{NODE_LABEL: nodes[actor]} for actor in asked],
         )
         if not self._group.wait(PATIENCE_S):

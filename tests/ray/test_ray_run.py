@@ -78,6 +78,18 @@ def test_each_site_has_an_actor_of_its_own(open_session):
     assert len({here, there, os.getpid()}) == 3
 
 
+def test_one_pipeline_may_be_open_twice(open_session):
+    """A plan made again is opened while the one before still answers: what both reserve has different names."""
+
+    @ht.pipeline
+    def chain(x):
+        return double(x)
+
+    before = open_session(chain.trace())
+    after = open_session(chain.trace(), devices={"double": THERE})
+    assert (before.call((1,)), after.call((1,))) == (2, 2)
+
+
 def test_a_node_may_change_its_input_as_it_may_here(open_session):
     """Arrays from the object store are handed on as copies that a node may write to."""
 
