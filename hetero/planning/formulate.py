@@ -14,6 +14,7 @@ from hetero.planning.evidence import Evidence
 from hetero.planning.grid import on_grid
 from hetero.plans import CONTROL, Choice, Considered
 from hetero.schedule import problem as schedule
+from hetero.schedule.usable import UnusableTaskError
 from hetero.values import digest_of
 
 __all__ = ["Formulated", "formulate"]
@@ -33,6 +34,12 @@ class Formulated:
     def choices(self, picked: Mapping[str, int]) -> dict[str, Choice]:
         """All choices, given the number of the option that each task was given."""
         return {path: c for task, option in picked.items() for path, c in self.meaning[task][option].items()}
+
+    def in_its_words(self, error: InfeasibleError) -> str:
+        """The message, with devices and variants where the problem has only numbers of options."""
+        if isinstance(error, UnusableTaskError) and error.task in self.considered:
+            return error.naming([option.choice for option in self.considered[error.task]])
+        return str(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def settle(
                 lambda: time.over,
             )
         except InfeasibleError as error:
-            raise NothingFitsError(partial(_none_keeps, graph, request.limits, error)) from error
+            raise NothingFitsError(partial(_none_keeps, formulated, graph, request.limits, error)) from error
         choices = formulated.choices({task.name: task.option for task in schedule.tasks})
         verdict = None if gate is None else gate.check(choices)
         if verdict is None or verdict.error <= request.limits.effective_error:
@@ -241,8 +241,8 @@ def _problem_limits(request: Request) -> ProblemLimits:
     )
 
 
-def _none_keeps(graph: Graph, limits: Limits, error: InfeasibleError) -> str:
-    return f"no plan of {graph.name!r} keeps {_stated(limits)}: {error}"
+def _none_keeps(formulated: Formulated, graph: Graph, limits: Limits, error: InfeasibleError) -> str:
+    return f"no plan of {graph.name!r} keeps {_stated(limits)}: {formulated.in_its_words(error)}"
 
 
 def _require_usable(options: Mapping[str, tuple[Considered, ...]], notes: list[str]) -> None:

@@ -5,20 +5,43 @@ Dropping them first keeps every later model small and gives the clearest message
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hetero.errors import InfeasibleError
 from hetero.schedule.problem import Limits, Option, Problem, Processor, Task
 from hetero.schedule.schedule import Objective
 
-__all__ = ["usable_options"]
+__all__ = ["UnusableTaskError", "usable_options"]
 
 QUANTITIES = ("seconds", "joules", "dollars", "error", "memory_bytes")
+MOST_TOLD = 4
 OBJECTIVE_QUANTITY = {"energy": "joules", "cost": "dollars"}
+
+
+class UnusableTaskError(InfeasibleError):
+    """No option of a task can run even with the machine to itself. ``obstacles`` says of each of them why, in order."""
+
+    def __init__(self, task: str, obstacles: Sequence[str]) -> None:
+        super().__init__(task, obstacles)
+        self.task, self.obstacles = task, obstacles
+
+    def __str__(self) -> str:
+        return self.naming([f"option {index}" for index in range(len(self.obstacles))])
+
+    def naming(self, options: Sequence[object]) -> str:
+        """The message, with other names for the options than their numbers."""
+        told = zip(options[:MOST_TOLD], self.obstacles[:MOST_TOLD], strict=True)
+        shown = "; ".join(f"{option} {obstacle}" for option, obstacle in told)
+        more = len(self.obstacles) - MOST_TOLD
+        return f"task {self.task!r} has no option that can run: {shown}" + (
+            f"; and {more} more" if more > 0 else ""
+        )
 
 
 def usable_options(problem: Problem, objective: Objective, limits: Limits) -> list[list[int]]:
     """For each task, the numbers of its options that an optimal schedule may need.
 
-    Raises `InfeasibleError` where a task has no option that is possible even alone.
+    Raises `UnusableTaskError` where a task has no option that is possible even alone.
     """
     processors = {p.name: p for p in problem.processors}
     memory_counts = limits.memory_bytes is not None or any(
@@ -38,9 +61,7 @@ def _possible(task: Task, processors: dict[str, Processor], limits: Limits) -> l
     reasons = [_obstacle(option, processors[option.processor], stated) for option in task.options]
     possible = [index for index, reason in enumerate(reasons) if reason is None]
     if not possible:
-        shown = "; ".join(f"option {index} {reason}" for index, reason in enumerate(reasons[:4]))
-        more = f"; and {len(reasons) - 4} more" if len(reasons) > 4 else ""
-        raise InfeasibleError(f"task {task.name!r} has no option that can run: {shown}{more}")
+        raise UnusableTaskError(task.name, [reason for reason in reasons if reason is not None])
     return possible
 
 

@@ -101,6 +101,15 @@ def test_when_nothing_is_left_the_reasons_are_told() -> None:
         settled(options, blames("first", "second"))
 
 
+def test_a_node_that_no_device_runs_in_time_names_devices_and_variants() -> None:
+    """The solver knows only numbers of options, which nobody who reads a plan has seen."""
+    with pytest.raises(
+        InfeasibleError, match=r"'first' has no option that can run: cpu/good .* takes 2 seconds"
+    ) as told:
+        settled(BAD_IS_FASTER, limits=Limits(latency_s=0.5))
+    assert "option 0" not in str(told.value)
+
+
 def test_an_infinite_error_is_told_as_values_that_differ() -> None:
     """A text or a shape that is another one has no size of error."""
     gate = Judge(lambda choices: PipelineError(float("inf"), ()))
