@@ -48,7 +48,7 @@ def write_report(plan: Plan, path: str | Path, observed: Observed | None = None)
     """Write the page; an old file stays as it is where that fails.
 
     Without ``observed``, the plan is run on its sample for a few seconds, where it has one and none of its nodes has
-    side effects.
+    side effects or is charged for by the run.
 
     Raises:
         MissingExtraError: ``pip install 'hetero[report]'`` is needed.
@@ -69,7 +69,8 @@ def observe(
         users, rates: of closed and open loops; see ``hetero.run.load.load_curve``.
     """
     harmless = all(node.op.effects != "once" for _, node in plan.graph.walk())
-    if not plan.samples or not harmless:
+    charged = any(choice.variant.charged_dollars is not None for choice in plan.choices.values())
+    if not plan.samples or not harmless or charged:
         return Observed()
     call = plan.samples[0]
     with no_word_of_drift():

@@ -15,7 +15,7 @@ from qiskit.providers.fake_provider import GenericBackendV2
 
 import hetero as ht
 from hetero.cost.store import ProfileStore
-from hetero.errors import ArgumentError, InfeasibleError, NodeError
+from hetero.errors import ArgumentError, InfeasibleError, NodeError, PlanMismatchError
 from hetero.quantum import RealProcessor
 
 from .paid_provider import Provider, Server
@@ -247,3 +247,20 @@ def test_no_metric_of_the_whole_is_promised(connect: Connect, store: ProfileStor
     connect(Server())
     with pytest.raises(InfeasibleError, match="cannot be told without paid runs"):
         plan_of(store, metric="exact")
+
+
+def test_a_report_runs_nothing_and_a_saved_plan_knows_its_terms(
+    connect: Connect, store: ProfileStore, tmp_path: Path
+) -> None:
+    """A page is written from what is declared; a plan from a file runs, but on no other terms than it shows."""
+    server = Server()
+    qpu = connect(server)
+    with plan_of(store) as plan, qpu.allow("monday"):
+        plan.report(tmp_path / "plan.html")
+        plan.save(tmp_path / "plan.json")
+    assert not server.jobs
+    with ht.load_plan(tmp_path / "plan.json", read) as loaded, qpu.allow("monday"):
+        assert loaded(HALF_TURN) == "11"
+    connect(server, dollars_per_shot=0.02)
+    with pytest.raises(PlanMismatchError, match="qpu/"):
+        ht.load_plan(tmp_path / "plan.json", read)
