@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hetero.graph import INPUT, Arg, Const, Graph, Node, Ref
@@ -126,8 +126,10 @@ class _Builds:
             for build, paths in zip(self._found, self._paths, strict=True)
         )
 
-    def _patience_s(self, paths: Iterable[str]) -> float | None:
-        """The most patience that one of the callers has."""
+    def _patience_s(self, paths: Sequence[str]) -> float | None:
+        """The most patience that one of the callers has; what waits for others in a queue takes as long as it takes."""
+        if any(self.choices[path].variant.charged_dollars is not None for path in paths):
+            return None
         known = [self._call_s.get(path) for path in paths]
         seconds = [s for s in known if s is not None]
         return patience_s(max(seconds)) if len(seconds) == len(known) else None

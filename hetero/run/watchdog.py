@@ -28,6 +28,8 @@ __all__ = [
 FACTOR = 50.0
 LEAST_S = 5.0
 MOST_S = 600.0
+QUEUED_S = 30 * 24 * 3600.0
+"""For a stage that waits in a provider's queue, which takes as long as it takes: a caller's deadline ends it before."""
 
 
 def patience_s(seconds: float | None) -> float:
@@ -70,6 +72,9 @@ def request_seconds(plan: Plan) -> Mapping[str, float]:
 
 def stage_patience_s(program: Program, stage: Stage) -> float:
     """Seconds that a whole stage may take: from what all its nodes are predicted to take for a request."""
+    calls = [item for item in stage.block.body if isinstance(item, Call)]
+    if any(program.builds[call.executable].variant.charged_dollars is not None for call in calls):
+        return QUEUED_S
     paths = [item.path for item in stage.block.body if isinstance(item, Call | Map | Branch)]
     known = [program.predicted_s[path] for path in paths if path in program.predicted_s]
     return patience_s(sum(known) if len(known) == len(paths) else None)

@@ -17,6 +17,7 @@ import hetero as ht
 from hetero.cost.store import ProfileStore
 from hetero.errors import ArgumentError, InfeasibleError, NodeError, PlanMismatchError
 from hetero.quantum import RealProcessor
+from hetero.run import watchdog
 
 from .paid_provider import Provider, Server
 
@@ -264,3 +265,18 @@ def test_a_report_runs_nothing_and_a_saved_plan_knows_its_terms(
     connect(server, dollars_per_shot=0.02)
     with pytest.raises(PlanMismatchError, match="qpu/"):
         ht.load_plan(tmp_path / "plan.json", read)
+
+
+def test_a_queue_may_take_longer_than_was_declared(
+    connect: Connect, store: ProfileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for its turn does not hang: neither the call nor its device is given up."""
+    monkeypatch.setattr(watchdog, "LEAST_S", 0.01)
+    monkeypatch.setattr(watchdog, "FACTOR", 1.0)
+    server = Server(polls_in_queue=3)
+    qpu = connect(server, queue_s=0.0)
+    with plan_of(store) as plan, qpu.allow("monday"):
+        assert plan(HALF_TURN) == "11"
+        assert plan.submit(np.array([0.0])).result(60) == "00"
+        assert not plan.events
+    assert len(server.jobs) == 2
