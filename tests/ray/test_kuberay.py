@@ -27,7 +27,12 @@ FIELDS = {
     "pod": {"containers", "volumes"},
     "container": {"name", "image", "env", "resources", "volumeMounts"},
 }
-"""Of the ray.io/v1 custom resources and of Kubernetes' pods: those that the manifest may use."""
+"""Of the ray.io/v1 custom resources and of Kubernetes' pods: those that the manifest may use.
+
+Source of the former: `json:` names of RayJobSpec in ray-operator/apis/ray/v1/rayjob_types.go, and of RayClusterSpec,
+HeadGroupSpec and WorkerGroupSpec in raycluster_types.go beside it, of github.com/ray-project/kuberay (commits 0057210,
+026f143). The API server checks by the schema that is made from these.
+"""
 
 REQUIRED = {
     "RayJob": {"apiVersion", "kind", "metadata", "spec"},
@@ -38,6 +43,25 @@ REQUIRED = {
     "container": {"name", "image", "resources"},
 }
 """What the operator refuses to be without, or would fill with a default that is not meant: a limit of no workers."""
+TYPES = {
+    "spec": {
+        "entrypoint": str,
+        "shutdownAfterJobFinishes": bool,
+        "ttlSecondsAfterFinished": int,
+        "backoffLimit": int,
+    },
+    "rayClusterSpec": {"rayVersion": str, "workerGroupSpecs": list},
+    "headGroupSpec": {"rayStartParams": dict, "template": dict},
+    "workerGroupSpec": {
+        "groupName": str,
+        "replicas": int,
+        "minReplicas": int,
+        "maxReplicas": int,
+        "rayStartParams": dict,
+        "template": dict,
+    },
+}
+"""The types of those fields in the same source. A number in quotes, or a version without them, would be refused."""
 NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 """A DNS label: what Kubernetes takes as a name."""
 
@@ -78,11 +102,17 @@ def test_no_field_is_missing_and_each_has_its_type(job):
     parts += [("container", container) for container in containers]
     missing = {(name, field) for name, part in parts for field in REQUIRED[name] - part.keys()}
     assert missing == set()
+    wrong = {
+        (name, field, type(part[field]))
+        for name, part in parts
+        for field, kind in TYPES.get(name, {}).items()
+        if field in part and type(part[field]) is not kind
+    }
+    assert wrong == set()
     assert groups
     assert all(group["template"]["spec"]["containers"] for group in (head, *groups))
     for group in groups:
         counts = [group["minReplicas"], group["replicas"], group["maxReplicas"]]
-        assert all(type(count) is int for count in counts)
         assert 0 <= counts[0] <= counts[1] <= counts[2]
         assert counts[2] > 0
     named = [group["groupName"] for group in groups]
