@@ -27,6 +27,7 @@ from hetero.planning.selection import Selection
 from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request, Speeds
 from hetero.registry import detect_machine
 from hetero.rewrite.circuits import with_small_circuits
+from hetero.rewrite.merge import with_models_merged
 from hetero.schedule.problem import Problem
 from hetero.schedule.rules import LARGEST
 from hetero.schedule.schedule import Objective, Placement, Schedule
@@ -70,6 +71,8 @@ def read_plan(path: str | Path, graph: Graph, *, replan: bool = False) -> Plan:
     try:
         limits = convert(data["request"]["limits"], Limits)
         graph, _ = with_small_circuits(graph, limits.error)
+        if data["graph"]["digest"] != graph.digest and (merged := with_models_merged(graph)[0]) is not graph:
+            graph = merged if data["graph"]["digest"] == merged.digest else graph
         _same_graph(data["graph"], graph)
         found = _plan(data, graph)
     except PlanMismatchError:

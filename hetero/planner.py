@@ -21,6 +21,7 @@ from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
 from hetero.planning.decide import decide
+from hetero.planning.merging import merged_where_it_pays
 from hetero.planning.selection import Selection, known_words, needs_of, select
 from hetero.plans import Plan, Request
 from hetero.progress_bar import progress_bar
@@ -98,7 +99,11 @@ def plan(
     samples = _samples(graph, sample, named, calibrate)
     usable = usable_machine(machine, request.selection, needs_of(graph))
     with _using(store) as opened, _shown(progress) as shown:
-        found = decide(graph, usable, request, samples, opened, deadline=deadline, progress=shown)
+
+        def planned(form: Graph) -> Plan:
+            return decide(form, usable, request, samples, opened, deadline=deadline, progress=shown)
+
+        found = merged_where_it_pays(planned(graph), planned)
     return replace(found, notes=(*left_out, *reduced, *found.notes))
 
 
