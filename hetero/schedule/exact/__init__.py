@@ -15,5 +15,6 @@ from hetero.schedule.exact.objectives import (
     minimise_period,
     minimise_sum,
 )
+from hetero.schedule.exact.part import shorten_part
 
-__all__ = ["least_overflow", "minimise_makespan", "minimise_period", "minimise_sum"]
+__all__ = ["least_overflow", "minimise_makespan", "minimise_period", "minimise_sum", "shorten_part"]

@@ -38,11 +38,14 @@ def hint(model: Model, draft: Draft) -> None:
             model.cp.add_hint(model.makespan, int((starts + durations).max(initial=0)))
 
 
-def run(model: Model, effort: Effort, method: str, *, unit: Ticks, prove: bool = False) -> Outcome:
+def run(
+    model: Model, effort: Effort, method: str, *, unit: Ticks, prove: bool = False, propagate: bool = False
+) -> Outcome:
     """Solve; `unit` are the ticks of the objective.
 
     By itself CP-SAT keeps all but one of few workers busy with the search for better solutions; with `prove`, the
-    solutions are taken to be good, and two workers look for the proof.
+    solutions are taken to be good, and two workers look for the proof. To ``propagate`` only is quicker where little is
+    left to choose.
     """
     from ortools.sat.python import cp_model
 
@@ -56,11 +59,16 @@ def run(model: Model, effort: Effort, method: str, *, unit: Ticks, prove: bool =
     if prove and effort.workers == len(PROVERS):
         solver.parameters.subsolvers.extend(PROVERS)
         solver.parameters.num_full_subsolvers = len(PROVERS)
+    if propagate:
+        solver.parameters.linearization_level = 0
+        solver.parameters.symmetry_level = 0
+        solver.parameters.cp_model_probing_level = 1
     solver.parameters.random_seed = effort.seed
     solver.parameters.max_time_in_seconds = max(LEAST_SECONDS, effort.left)
     if effort.deterministic is not None:
         # Only a guard: propagation over very long horizons can go on without the deterministic clock moving.
-        solver.parameters.max_time_in_seconds = 60.0 + 60.0 * effort.deterministic
+        guard_s = 60.0 + 60.0 * effort.deterministic
+        solver.parameters.max_time_in_seconds = min(max(LEAST_SECONDS, effort.left), guard_s)
         solver.parameters.max_deterministic_time = effort.deterministic
     status = solver.solve(model.cp)
     assert status != cp_model.MODEL_INVALID, model.cp.validate()

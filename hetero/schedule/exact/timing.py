@@ -22,8 +22,13 @@ MOST_PAIRS = 5000
 """Of intervals on one processor that are said never to overlap; more would slow the solver down."""
 
 
-def timed_model(arrays: Arrays, limits: Limits, horizon_s: float, lower_s: float = 0.0) -> Model:
-    """A model of choice and times, for makespans from `lower_s` to `horizon_s`."""
+def timed_model(
+    arrays: Arrays, limits: Limits, horizon_s: float, lower_s: float = 0.0, *, part: bool = False
+) -> Model:
+    """A model of choice and times, for makespans from `lower_s` to `horizon_s`.
+
+    For a `part` of a schedule it is written down quickly, without what only helps to prove bounds of the whole.
+    """
     if limits.seconds is not None:
         horizon_s = min(horizon_s, limits.seconds)
     model = choice_model(arrays, limits)
@@ -31,15 +36,16 @@ def timed_model(arrays: Arrays, limits: Limits, horizon_s: float, lower_s: float
     horizon = model.ticks.at_most(horizon_s)
     lowest = min(horizon, model.ticks.at_least(lower_s))
     model.makespan = model.cp.new_int_var(lowest, horizon, "makespan")
-    within = windows(model, horizon)
+    within = windows(model, horizon, clusters=not part)
     keep_within(model, within, horizon)
-    _add_intervals(model)
+    _add_intervals(model, pairs=not part)
     _add_transfers(model)
-    add_work_rows(model, within, lowest)
+    if not part:
+        add_work_rows(model, within, lowest)
     return model
 
 
-def _add_intervals(model: Model) -> None:
+def _add_intervals(model: Model, *, pairs: bool) -> None:
     """Optional intervals: a task has one end, but no interval refers to it.
 
     With one end variable in all of a task's optional intervals, CP-SAT 9.15 has cut off optima
@@ -64,7 +70,8 @@ def _add_intervals(model: Model) -> None:
             cp.add_no_overlap(intervals)
         elif intervals:
             cp.add_cumulative(intervals, cores, capacity)
-            _say_which_never_overlap(model, entries, capacity)
+            if pairs:
+                _say_which_never_overlap(model, entries, capacity)
 
 
 def _say_which_never_overlap(

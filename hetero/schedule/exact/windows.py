@@ -47,7 +47,7 @@ class Windows:
     fits: npt.NDArray[np.bool_]
 
 
-def windows(model: Model, horizon: int) -> Windows:
+def windows(model: Model, horizon: int, *, clusters: bool = True) -> Windows:
     """Heads and tails over the options that fit into the horizon, until no more can be ruled out."""
     arrays = model.arrays
     length = model.whole(arrays.seconds)
@@ -63,7 +63,8 @@ def windows(model: Model, horizon: int) -> Windows:
         head, tail = _floor(model, earliest, horizon), _floor(model, latest, horizon)
         fitting = fits & (head + length + tail <= horizon)
         if (fitting == fits).all():
-            if clustered or arrays.options > MOST_CLUSTERED or not np.isfinite(model.horizon_s):
+            affordable = clusters and arrays.options <= MOST_CLUSTERED and np.isfinite(model.horizon_s)
+            if clustered or not affordable:
                 return Windows(length, head, tail, fits)
             clustered = True
         fits = fitting
