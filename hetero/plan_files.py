@@ -23,6 +23,7 @@ from hetero.machine import Machine
 from hetero.ops.map import MapOp
 from hetero.planning.evidence import Evidence
 from hetero.planning.micro_batches import require_joinable
+from hetero.planning.options import leaves
 from hetero.planning.selection import Selection
 from hetero.plans import CONTROL, Choice, Considered, MicroBatch, Plan, Request, Speeds
 from hetero.registry import detect_machine
@@ -219,6 +220,11 @@ def _require_complete(plan: Plan) -> None:
             raise PlanMismatchError(f"node {path!r} cannot run on {choice.device!r} {choice.variant}")
     for path in plan.micro_batches:
         require_joinable(plan, path)
+    if plan.options and (missing := [path for path, _ in leaves(plan.graph) if path not in plan.options]):
+        raise PlanMismatchError(f"it has no options of {', '.join(missing)}")
+    for path, calls in plan.evidence.calls.items() if plan.evidence else ():
+        if any(spec.nbytes > LARGEST for call in calls for spec in (*call.inputs, *call.outputs)):
+            raise PlanMismatchError(f"a value of node {path!r} is larger than any memory")
     for path, options in plan.options.items():
         if not all(map(_possible, options)):
             raise PlanMismatchError(f"an option of node {path!r} has an estimate that no measurement gives")
