@@ -88,8 +88,8 @@ def compare(name: str, first: Any, second: Any, x: Any, rounds: int) -> dict[str
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds):
             for plan, own in zip((apart, one), times, strict=True):
-                plan(x)
                 time.sleep(PAUSE_S)
+                plan(x)
                 started = time.perf_counter()
                 plan(x)
                 own.append(time.perf_counter() - started)
