@@ -7,6 +7,7 @@ transfer, and to tell whether two profiles were taken on the same work.
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ class TensorSpec:
 
     @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
