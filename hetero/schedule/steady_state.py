@@ -23,8 +23,12 @@ from hetero.schedule.loading import model_size, time_for_model
 from hetero.schedule.measures import chosen_options, period_s
 from hetero.schedule.pricing import GUIDED_FROM_TASKS, guided_by, prices_of
 from hetero.schedule.problem import Limits, Problem
+from hetero.schedule.repair import memory_binds, packed_by_solver
 
 __all__ = ["load_bound", "shortest_period"]
+
+PACKING_SHARE = 0.2
+"""Of the time, for any choice that fits: with the period in its model CP-SAT may find none in all of it."""
 
 
 def shortest_period(
@@ -43,6 +47,9 @@ def shortest_period(
         bound = max(bound, 0.0 if prices is None else prices.bound(arrays))
         draft = guided_by(prices, arrays, limits, budget, value)
         drafts += [] if draft is None else [draft]
+    if not drafts and memory_binds(arrays) and _time_for_exact(arrays, limits, budget):
+        packed = packed_by_solver(arrays, limits, budget.effort(PACKING_SHARE)).draft
+        drafts += [] if packed is None or math.isinf(value(packed)) else [packed]
     incumbent = min(drafts, key=value, default=None)
     if incumbent is not None:
         period = _period(problem, arrays, incumbent)
