@@ -107,7 +107,7 @@ def test_slack_is_what_a_task_may_be_late() -> None:
 
 
 def test_processors_with_lanes_are_left_to_tabu_search() -> None:
-    """There large neighbourhoods gained nothing (docs/adr/0026)."""
+    """There large neighbourhoods gained nothing (docs/adr/0029)."""
     cores = (Processor("cpu", 4),)
     single = Problem(cores, tuple(Task(f"t{number}", (Option("cpu", 1.0),)) for number in range(8)))
     assert not worth_while(begun(single, Limits())[0])
