@@ -1,9 +1,12 @@
 """Requests with deadlines, requests beyond what there is room for, and requests that their callers have left."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from concurrent.futures import CancelledError
+from contextlib import suppress
 
 import pytest
 from plans_by_hand import machine, plan_of
@@ -130,6 +133,30 @@ def test_ten_times_too_many_requests_are_refused_and_then_it_recovers(session, g
     assert list(session.stream(range(100), in_flight=50)) == list(range(100))
     assert (session.counts.rejected, session.counts.started) == (90, 200)
     assert [event.kind for event in session.events] == ["rejected"]
+
+
+def test_what_is_refused_is_not_kept(session, gate):
+    """Of however many requests, memory holds the inputs of those that were accepted, and none after their answers."""
+
+    class Input:
+        pass
+
+    session.room = Room(requests=10)
+    asked = weakref.WeakSet()
+    futures = []
+    for _ in range(100):
+        asked.add(x := Input())
+        with suppress(OverloadError):
+            futures.append(session.submit((x,)))
+    del x
+    gc.collect()
+    assert len(futures) == len(asked) == 10
+    gate.open.set()
+    for future in futures:
+        future.result(30)
+    gate.ran.clear()
+    del future, futures
+    until(lambda: not gc.collect() and not asked)
 
 
 def test_the_bytes_of_waiting_inputs_are_bounded_too(session, gate):

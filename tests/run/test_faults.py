@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -231,6 +232,29 @@ def test_a_model_file_that_is_replaced_does_not_change_a_running_plan(tmp_path):
         np.testing.assert_array_equal(plan(x), before)
         path.write_bytes(b"not a model at all")
         np.testing.assert_array_equal(plan.submit(x).result(60), before)
+
+
+def test_a_trace_that_the_system_cuts_off_leaves_the_old_one(tmp_path):
+    """The write itself fails, half way, as on a disk that fills up: nothing of it is left."""
+    target = tmp_path / "trace.json"
+    with Session(plan_of(chain(double))) as session:
+        with session.traced(target):
+            session.call((1,))
+        old = target.read_bytes()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        session.tracing = True
+        for x in range(1000):
+            session.call((x,))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                session.save_trace(target)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert target.read_bytes() == old
+        assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
+        session.save_trace(target)
+        assert target.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["in one file", "weights in a file beside it"])
