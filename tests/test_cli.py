@@ -348,7 +348,7 @@ def test_schedule_solves_a_file(problem: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("{", "not JSON"),
+        ("{", "as JSON"),
         ("{}", "processors"),
         (json.dumps({**PROBLEM, "edges": [{"from": "a", "to": "b"}, {"from": "b", "to": "a"}]}), "cycl"),
         (json.dumps(PROBLEM).replace("3.0", "NaN"), "seconds"),
