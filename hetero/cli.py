@@ -14,6 +14,7 @@ command is asked for goes to standard output, everything else to standard error.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -86,8 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         message = _one_line(error)
-        if debug or message is None:
+        if message is None:
             raise
+        if debug:
+            traceback.print_exception(error)
+            return _status(error)
         return _end(_status(error), message)
     if status == INTERRUPTED:  # what newer versions of typer make of Ctrl-C
         return _end(INTERRUPTED, "interrupted")

@@ -192,10 +192,13 @@ def test_a_guess_has_no_spread_and_no_error(
     assert all("~" in line and "±" not in line for line in guessed)
 
 
-def test_debug_shows_the_traceback(own: str) -> None:
-    """With `--debug`, wherever it stands, the error itself comes out."""
-    with pytest.raises(ht.HeteroError):
-        main(["plan", own, "--allow", "nothing", "--debug"])
+def test_debug_shows_the_traceback(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--debug`, wherever it stands, the traceback comes out; the exit status stays what it is without."""
+    wrong = ["plan", own, "--allow", "nothing"]
+    assert main(wrong) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert main([*wrong, "--debug"]) == 2
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
 def test_plan_explains_and_saves_and_run_uses_what_was_saved(
