@@ -322,12 +322,13 @@ def _estimate(
         resident[shared] = max(resident.get(shared, 0.0), option.memory_bytes)
     time_sources = {estimate.sources.get("seconds", "prior") for estimate in estimates}
     source: Source = "prior" if "prior" in time_sources else "modelled"
+    error, chance_error = _error(verdict, chosen.values(), metric), _chance_error(graph)
     return Estimate(
         seconds=total,
         joules=whole.joules,
         # The machine is paid for while the request is served, whatever its cores do meanwhile.
         dollars=whole.dollars,
-        error=max(_error(verdict, chosen.values(), metric), _chance_error(graph)),
+        error=max(error, chance_error),
         memory_bytes=sum(resident.values()),
         period_s=in_stream_s,
         spread={
@@ -342,7 +343,7 @@ def _estimate(
             "seconds": source,
             "joules": "modelled",
             "dollars": "modelled",
-            "error": _error_source(verdict, estimates),
+            "error": "modelled" if chance_error > error else _error_source(verdict, estimates),
             "memory_bytes": "modelled",
             "period_s": source,
         },

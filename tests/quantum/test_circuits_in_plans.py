@@ -211,6 +211,7 @@ def test_shots_left_to_the_planner_are_the_fewest_within_the_error_limit(tmp_pat
             with ht.plan(toss, limits=limits, store=store, allow=("statevector", "python")) as plan:
                 assert sum(plan().values()) == shots
                 assert plan.estimate.error == pytest.approx(0.5 / shots**0.5)
+                assert plan.estimate.sources["error"] == "modelled"
                 assert f"toss: {shots:,} shots, the fewest" in plan.explain()
                 plan.save(tmp_path / "plan.json")
             with ht.load_plan(tmp_path / "plan.json", toss) as again:
