@@ -100,12 +100,14 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One use of an op. ``args`` has one argument for each of the op's inputs; ``location`` is the user's line."""
+    """One use of an op. ``args`` has one argument for each of the op's inputs; ``location`` is the user's line;
+    ``stands_for`` has the names of the user's nodes that a rewrite made one of."""
 
     name: str
     op: Op
     args: tuple[Arg, ...]
     location: str = ""
+    stands_for: tuple[str, ...] = ()
 
     @property
     def refs(self) -> tuple[Ref, ...]:

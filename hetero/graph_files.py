@@ -39,13 +39,15 @@ _LARGEST_JSON = 64 << 20
 
 
 def to_networkx(graph: Graph) -> networkx.DiGraph[str]:
-    """A networkx DiGraph: a node for each node, named by it, with ``op``, ``args`` and ``location``; an edge from each
-    producer to its consumers. The graph's attributes keep its name, inputs and output."""
+    """A networkx DiGraph: a node for each node, named by it, with ``op``, ``args``, ``location`` and ``stands_for``;
+    an edge from each producer to its consumers. The graph's attributes keep its name, inputs and output."""
     import networkx
 
     drawn: networkx.DiGraph[str] = networkx.DiGraph(name=graph.name, inputs=graph.inputs, output=graph.output)
     for node in graph:
-        drawn.add_node(node.name, op=node.op, args=node.args, location=node.location)
+        drawn.add_node(
+            node.name, op=node.op, args=node.args, location=node.location, stands_for=node.stands_for
+        )
     drawn.add_edges_from(graph.edges)
     return drawn
 
@@ -70,6 +72,7 @@ def from_networkx(drawn: networkx.DiGraph[str]) -> Graph:
                 drawn.nodes[name]["op"],
                 drawn.nodes[name]["args"],
                 drawn.nodes[name].get("location", ""),
+                drawn.nodes[name].get("stands_for", ()),
             )
             for name in order
         )
@@ -151,6 +154,7 @@ def _graph_plain(graph: Graph, content: dict[str, bytes]) -> dict[str, Any]:
                 "op": _op_plain(node.op, content),
                 "args": [_arg_plain(arg, content) for arg in node.args],
                 "location": node.location,
+                "stands_for": node.stands_for,
             }
             for node in graph
         ],
@@ -168,6 +172,7 @@ def _graph_of(plain: Mapping[str, Any], archive: zipfile.ZipFile, known: Mapping
                 _op_of(node["op"], archive, known),
                 tuple(_arg_of(arg, archive) for arg in node["args"]),
                 node["location"],
+                tuple(node.get("stands_for", ())),
             )
             for node in plain["nodes"]
         ),

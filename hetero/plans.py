@@ -151,8 +151,14 @@ class Plan:
 
     @property
     def placement(self) -> dict[str, tuple[str, Variant]]:
-        """Node path -> (device name, variant)."""
-        return {path: (choice.device, choice.variant) for path, choice in self.choices.items()}
+        """Node path -> (device name, variant). Nodes that a rewrite made one of are named each, all in its place."""
+        placed: dict[str, tuple[str, Variant]] = {}
+        for path, node in self.graph.walk():
+            choice = self.choices[path]
+            inside = path.removesuffix(node.name)
+            for name in node.stands_for or (node.name,):
+                placed[inside + name] = (choice.device, choice.variant)
+        return placed
 
     @property
     def session(self) -> Session:

@@ -94,7 +94,13 @@ def _with_pair(graph: Graph, first: Node, second: Node, joined: Joined) -> Graph
     assert isinstance(second.op, OnnxOp), "_pairs gives nothing else"
     given = (arg for arg, output in zip(second.args, joined, strict=True) if output is None)
     name = _name(first, second)
-    both = Node(name, MergedOnnxOp(first.op, second.op, joined), (*first.args, *given), second.location)
+    both = Node(
+        name,
+        MergedOnnxOp(first.op, second.op, joined),
+        (*first.args, *given),
+        second.location,
+        tuple(user for node in (first, second) for user in node.stands_for or (node.name,)),
+    )
 
     def renamed(arg: Arg) -> Arg:
         if isinstance(arg, Ref):

@@ -48,12 +48,12 @@ class Meter:
         self, plan: Plan, counter: Counting | None = None, now: Callable[[], float] = time.perf_counter
     ) -> None:
         names = {
-            plan.machine.device(name).processor
-            for name, _ in plan.placement.values()
-            if name in _devices(plan)
+            plan.machine.device(choice.device).processor
+            for choice in plan.choices.values()
+            if choice.device in _devices(plan)
         }
         self._processors = tuple(one for one in plan.machine.processors if one.name in names)
-        self._cores = {path: variant.threads for path, (_, variant) in plan.placement.items()}
+        self._cores = {path: choice.variant.threads for path, choice in plan.choices.items()}
         self._counter, self._now = counter, now
         self._lock = threading.Lock()
         self._came_s: list[float] = []

@@ -45,7 +45,7 @@ class SessionCollector:
         session = self._session()
         if session is None:
             return
-        pipeline, placement = session.plan.graph.name, session.plan.placement
+        pipeline, choices = session.plan.graph.name, session.plan.choices
         requests = CounterMetricFamily(
             "hetero_requests", "Requests by what became of them", labels=["pipeline", "outcome"]
         )
@@ -65,7 +65,7 @@ class SessionCollector:
             "hetero_node_predicted_seconds", "Seconds that a call was predicted to take", labels=labels
         )
         for path, found in session.stats().items():
-            who = [pipeline, path, placement[path][0] if path in placement else ""]
+            who = [pipeline, path, choices[path].device if path in choices else ""]
             calls.add_metric(who, found.calls)
             moved.add_metric(who, found.nbytes)
             if found.calls:

@@ -133,7 +133,10 @@ def test_a_plan_takes_one_model_where_it_is_quicker(
     """An engine that takes its time for every call gains; the plan says by how much, and comes back from a file."""
     registering(monkeypatch)(FakeBackend("slow", seconds=0.004))
     with planned(store) as plan:
-        assert list(plan.placement) == ["one+two+three"]
+        assert list(plan.choices) == ["one+two+three"]
+        assert {name: where for name, (where, _) in plan.placement.items()} == dict.fromkeys(
+            ("one", "two", "three"), "cpu/slow"
+        )
         assert "one+two+three: " in plan.explain()
         assert "as one model" in plan.explain()
         np.testing.assert_allclose(plan(X), chain(X), rtol=1e-6)
