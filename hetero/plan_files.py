@@ -222,9 +222,8 @@ def _require_complete(plan: Plan) -> None:
         require_joinable(plan, path)
     if plan.options and (missing := [path for path, _ in leaves(plan.graph) if path not in plan.options]):
         raise PlanMismatchError(f"it has no options of {', '.join(missing)}")
-    for path, calls in plan.evidence.calls.items() if plan.evidence else ():
-        if any(spec.nbytes > LARGEST for call in calls for spec in (*call.inputs, *call.outputs)):
-            raise PlanMismatchError(f"a value of node {path!r} is larger than any memory")
+    if plan.evidence is not None:
+        _require_of_graph(plan.evidence, plan.graph)
     for path, options in plan.options.items():
         if not all(map(_possible, options)):
             raise PlanMismatchError(f"an option of node {path!r} has an estimate that no measurement gives")
@@ -238,6 +237,22 @@ def _require_complete(plan: Plan) -> None:
         raise PlanMismatchError(
             f"its schedule is of {', '.join(sorted(placed))}, not of this pipeline's nodes"
         )
+
+
+def _require_of_graph(evidence: Evidence, graph: Graph) -> None:
+    """Calls as the graph's nodes are called: planning again takes outputs out of them by number."""
+    if evidence.samples < 1:
+        raise PlanMismatchError(f"it was planned on {evidence.samples} samples")
+    ops = {path: node.op for path, node in graph.walk()}
+    seen = [*evidence.calls.items()]
+    seen += [(path, calls) for path, sizes in evidence.batches.items() for calls in sizes.values()]
+    for path, calls in seen:
+        for call in calls:
+            given, taken = len(call.outputs), len(call.inputs)
+            if call.count < 0 or (taken, given) != (len(ops[path].inputs), len(ops[path].outputs)):
+                raise PlanMismatchError(f"node {path!r} is no function of {taken} values that gives {given}")
+            if any(spec.nbytes > LARGEST for spec in (*call.inputs, *call.outputs)):
+                raise PlanMismatchError(f"a value of node {path!r} is larger than any memory")
 
 
 def _possible(option: Considered) -> bool:
