@@ -31,6 +31,8 @@ __all__ = ["Reception", "Room"]
 NEGLIGIBLE = frozenset({int, float, bool, complex, type(None)})
 """Types whose values take next to no memory."""
 
+DROPPED = "a request was dropped at its deadline"
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -90,13 +92,8 @@ class Reception:
         if not admitted:
             raise self._rejected()
         self._untold.append(None)
-        if deadline_s == 0:  # whoever has no time left is told so, however quickly it could have been done
-            request.expire(deadline_s)
-            return future
         if deadline_s is not None:
-            request.alarm = self._alarms.at(
-                time.monotonic() + deadline_s, partial(request.expire, deadline_s)
-            )
+            request.within(deadline_s, self._alarms)
         request.launch()
         return future
 
@@ -115,8 +112,10 @@ class Reception:
         else:
             again(False)
 
-    def rerun(self, engine: Engine, values: Sequence[Any], error: Exception) -> Any:
-        """The result of a request whose first run, in its caller's thread, has failed.
+    def rerun(
+        self, engine: Engine, values: Sequence[Any], error: Exception, left_s: float | None = None
+    ) -> Any:
+        """The result of a request whose first run, in its caller's thread, has failed; ``left_s`` until its deadline.
 
         Raises:
             Exception: the error, where it is final.
@@ -124,7 +123,7 @@ class Reception:
         blamed = blame(error)
         if may_retry(engine.executor.program, error, blamed):
             self.counters.add("retried")
-            return self.accept(values, blamed=blamed, patient=True).result()
+            return self.accept(values, left_s, blamed=blamed, patient=True).result()
         self.counters.add("failed")
         if device_failure(error) is not None and self._failover is not None:
             self._failover.failed(engine, error, lambda again: None)  # for the requests that follow
@@ -133,19 +132,18 @@ class Reception:
     def items(self, values: Sequence[Any], deadline_s: float | None) -> Iterator[Any]:
         """The items of a request's result as they are made in the caller's thread. What a device does before the first
         one costs no more than it costs any other request; after that its error is the caller's."""
-        end_s = math.inf if deadline_s is None else time.monotonic() + _require_seconds(deadline_s)
-        if deadline_s == 0:
-            self.counters.add("late")
-            raise DeadlineError("not all items within 0 s: none was given")
+        seconds = math.inf if deadline_s is None else _require_seconds(deadline_s)
+        end_s = time.monotonic() + seconds
+        if not seconds:
+            raise self._items_late(seconds, "none was")
         engine = self._engines.enter()
         given = 0
         try:
             executor = engine.executor
             assert isinstance(executor, LocalExecutor), "only what runs here gives items"
             for item in executor.iterate(values):
-                if time.monotonic() > end_s:
-                    self.counters.add("late")
-                    raise DeadlineError(f"not all items within {deadline_s:g} s: {given} were given")
+                if time.monotonic() >= end_s:
+                    raise self._items_late(seconds, f"{given} were")
                 given += 1
                 yield item
         except DeadlineError:
@@ -154,9 +152,15 @@ class Reception:
             if given:
                 self.counters.add("failed")
                 raise
-            yield from self.rerun(engine, values, error)
+            left_s = None if deadline_s is None else max(0.0, end_s - time.monotonic())
+            yield from self.rerun(engine, values, error, left_s)
         finally:
             engine.running.pop()
+
+    def _items_late(self, seconds: float, given: str) -> DeadlineError:
+        self.counters.add("late")
+        self._told_late.add(DROPPED)
+        return DeadlineError(f"not all items within {seconds:g} s: {given} given")
 
     def late(self, engine: Engine, flight: Launched) -> None:
         """Find out, now or when it has had the time that its estimate allows, whether what is under way hangs."""
@@ -173,7 +177,7 @@ class Reception:
         if how != "answered":
             self.counters.add(how)
         if how == "late":
-            self._told_late.add("a request was dropped at its deadline")
+            self._told_late.add(DROPPED)
 
     def told(self) -> None:
         self._untold.pop()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from typing import Any, Protocol
 
 from hetero.errors import DeadlineError
-from hetero.run.alarms import Alarm
+from hetero.run.alarms import Alarm, Alarms
 from hetero.run.engine import Engine
 from hetero.run.executor import Launched
 from hetero.run.retry import blame
@@ -64,19 +66,22 @@ class Request:
     """The future of a request and what makes it come true.
 
     A flight is one run of it. Flights end, are lost with their devices, or are overtaken by the deadline; whoever
-    comes first answers, and everything that comes later is dropped.
+    comes first answers, and everything that comes later is dropped. The alarm of a deadline rings when its thread gets
+    its turn, which a busy interpreter may delay: so whatever ends a flight looks at the clock too.
     """
 
     __slots__ = (
+        "_alarm",
         "_attempt",
         "_blamed",
+        "_deadline_s",
+        "_due_s",
         "_engine",
         "_flight",
         "_lock",
         "_office",
         "_over",
         "_values",
-        "alarm",
         "future",
         "nbytes",
     )
@@ -90,14 +95,26 @@ class Request:
         self._engine: Engine | None = None
         self._flight: Launched | None = None
         self.future: Answer | None = Answer(self)
-        self.alarm: Alarm | None = None
+        self._alarm: Alarm | None = None
+        self._deadline_s = self._due_s = math.inf
+
+    def within(self, deadline_s: float, alarms: Alarms) -> None:
+        """Give it so many seconds from now. Called before it is launched; of 0 s nothing is left at once."""
+        self._deadline_s = deadline_s
+        self._due_s = time.monotonic() + deadline_s
+        if deadline_s:
+            self._alarm = alarms.at(self._due_s, self._expire)
+        else:  # whoever has no time left is told so, however quickly it could have been done
+            self._expire()
 
     def launch(self) -> None:
-        """Run it for the first time.
+        """Run it for the first time, unless its deadline has passed.
 
         Raises:
             ClosedError, UnavailableError: nothing is run at the moment.
         """
+        if self._over:
+            return
         try:
             self._fly(again=self._blamed > 0)
         except BaseException:
@@ -107,24 +124,26 @@ class Request:
     def help(self) -> None:
         """Its caller waits, and may as well do it; but not where the caller wants to be told of a deadline."""
         flight = self._flight
-        if flight is not None and self.alarm is None:
+        if flight is not None and self._alarm is None:
             flight.help()
 
-    def expire(self, deadline_s: float) -> None:
+    def _expire(self) -> None:
         """Its deadline has passed: the caller is told so, and what has not begun of it never begins."""
         with self._lock:
-            engine, flight = self._engine, self._flight
-        if not deadline_s:
+            engine, flight, attempt = self._engine, self._flight, self._attempt
+        if not self._deadline_s:
             where = "there was no time left when it was asked for"
         elif engine is None or flight is None:
-            where = "the request waited for its plan to be opened or repaired"
+            where = "the request waited for its plan to be repaired" if attempt else "it had not begun"
         else:
             at_work = engine.executor.inside(flight)
             where = " and ".join(map(str, at_work)) or "the request was waiting for its turn"
-        error = DeadlineError(f"no answer within {deadline_s:g} s: {where}")
-        if self._answer("late", None, error) and flight is not None and engine is not None:
+        if self._answer("late", None, self._late(where)) and flight is not None and engine is not None:
             _cancel(engine, flight)
             self._office.late(engine, flight)
+
+    def _late(self, where: str) -> DeadlineError:
+        return DeadlineError(f"no answer within {self._deadline_s:g} s: {where}")
 
     def move(self, engine: Engine, lost: Collection[str]) -> None:
         """Run it elsewhere if it is in an engine that has been replaced, and waits there or hangs in a lost device."""
@@ -166,13 +185,20 @@ class Request:
             self._attempt += 1
             self._over = error is None
         if error is None:
-            self._tell("answered", result, None)
+            if time.monotonic() < self._due_s:
+                self._tell("answered", result, None)
+            else:
+                self._tell("late", None, self._late("it was done after that, and its result is dropped"))
             return
         self._blamed += blame(error)
         self._office.failed(engine, error, self._blamed, partial(self._decided, error))
 
     def _decided(self, error: BaseException, again: bool) -> None:
-        if again:
+        if time.monotonic() >= self._due_s:
+            late = self._late("it failed after that")
+            late.__cause__ = error
+            self._answer("late", None, late)
+        elif again:
             self._again()
         else:
             self._answer("failed", None, error)
@@ -226,8 +252,8 @@ class Request:
 
     def _let_go(self, how: str) -> Answer | None:
         """Hold nothing any more: future and request would otherwise keep each other alive until the next collection."""
-        if self.alarm is not None:
-            self.alarm.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
         future, self.future = self.future, None
         self._values, self._flight = (), None
         self._office.left(self, how)

@@ -110,6 +110,61 @@ def test_a_deadline_is_not_an_argument_of_the_pipeline(gate):
                 plan.within(wrong)(1)
 
 
+@pytest.fixture
+def no_alarm():
+    """Keeps a session's alarms from ringing, as where their thread gets no turn."""
+    awake = threading.Event()
+
+    def keep_from_ringing(session):
+        session._reception._alarms.at(0.0, awake.wait)
+
+    yield keep_from_ringing
+    awake.set()
+
+
+def slow(fail=False):
+    @ht.node
+    def late(x):
+        time.sleep(0.03)
+        if fail:
+            raise RuntimeError("after all")
+        return x
+
+    @ht.pipeline
+    def one(x):
+        return late(x)
+
+    return one.trace()
+
+
+@pytest.mark.parametrize("plan_of_one", [{}, {"times": {"late": (0, 1)}}])
+def test_an_answer_that_is_done_too_late_is_nobodys_answer(no_alarm, plan_of_one):
+    """The clock decides, not which of two threads was faster: called, submitted, awaited and streamed."""
+    with plan_of(slow(), **plan_of_one) as plan:
+        no_alarm(plan.session)
+        soon = plan.within(0.005)
+        for ask in (soon, lambda x: soon.submit(x).result(30), lambda x: asyncio.run(soon.run_async(x))):
+            with pytest.raises(
+                DeadlineError, match=r"within 0.005 s: it was done after that, and its result is dropped"
+            ):
+                ask(1)
+        for ordered in (True, False):
+            found = plan.stream([1, 2], ordered=ordered, deadline_s=0.005, errors="return")
+            assert [type(one) for one in found] == [DeadlineError] * 2
+        assert (plan.session.counts.late, plan.session.in_flight) == (7, 0)
+        assert plan.within(30)(1) == 1
+
+
+def test_a_failure_after_the_deadline_is_late_too(no_alarm):
+    """It is told as what it was first, late, with the node's error as its cause; nothing is run again for nobody."""
+    with plan_of(slow(fail=True)) as plan:
+        no_alarm(plan.session)
+        with pytest.raises(DeadlineError, match="it failed after that") as caught:
+            plan.within(0.005)(1)
+        assert "after all" in str(caught.value.__cause__)
+        assert (plan.session.counts.late, plan.session.counts.failed) == (1, 0)
+
+
 def test_a_stream_goes_on_after_a_late_item_if_asked(session, gate):
     """errors="return" gives the error in the item's place; by default it ends the stream."""
     results = session.stream(range(3), in_flight=2, deadline_s=0.05, errors="return")
