@@ -20,7 +20,7 @@ from hetero.plans import CONTROL
 from hetero.report.figures import dollars_seen, error_text, joules_seen
 from hetero.report.measured import Measured, measure, no_word_of_drift
 from hetero.report.page import Observed, write_report
-from hetero.run.load import Load, LoadCurve, closed_loop
+from hetero.run.load import FEWEST, Load, LoadCurve, closed_loop
 from hetero.show import rate, seconds
 from hetero.uniform import habitual_precision, uniform
 
@@ -37,6 +37,8 @@ HABITS = (
 )
 RUNS, RUNS_S, LOAD_S = 7, 2.5, 1.2
 IN_FLIGHT = (1, 2)
+TOO_FEW = "too few"
+"""In the place of a figure that would be told from fewer runs, or answers, than ``hetero.run.load.FEWEST``."""
 NOTE_LETTERS = 140
 BUDGET_S = 45.0
 """For planning: keeps the whole demo under 90 seconds on two slow cores; usually less is needed."""
@@ -57,18 +59,15 @@ class Seen:
     texts_equal: str
 
     def row(self) -> tuple[str, ...]:
-        joules, dollars = joules_seen(self.plan, self.measured), dollars_seen(self.plan, self.measured)
-        rates = ("too few" if load.per_second is None else rate(load.per_second) for load in self.loads)
-        times = (seconds(self.measured.p50_s), seconds(self.measured.p99_s))
-        return (
-            self.name,
-            *times,
-            f"{joules:.2f}",
-            f"{1000 * dollars:.4f}",
-            *rates,
-            error_text(self.error),
-            self.texts_equal,
-        )
+        rates = (TOO_FEW if load.per_second is None else rate(load.per_second) for load in self.loads)
+        return (self.name, *self._of_one_request(), *rates, error_text(self.error), self.texts_equal)
+
+    def _of_one_request(self) -> tuple[str, ...]:
+        measured = self.measured
+        if not measured.enough:
+            return (TOO_FEW,) * 4
+        joules, dollars = joules_seen(self.plan, measured), dollars_seen(self.plan, measured)
+        return (seconds(measured.p50_s), seconds(measured.p99_s), f"{joules:.2f}", f"{1000 * dollars:.4f}")
 
 
 def run_demo(report: Path) -> None:
@@ -190,7 +189,10 @@ def _print_predicted(plan: Plan, measured: Measured) -> None:
         rows.append((indent + name, _time(predicted_s), _time(took_s), _ratio(predicted_s, took_s)))
     total_s = plan.estimate.seconds
     rows.append(("one request", _time(total_s), _time(measured.p50_s), _ratio(total_s, measured.p50_s)))
-    print("\nPredicted from node profiles, and measured (medians; a map's nodes: all its items together)\n")
+    print(
+        f"\nPredicted from node profiles, and measured (medians of {measured.counted_runs}; a map's "
+        "nodes: all its items together)\n"
+    )
     print_table(("node", "predicted", "measured", "ratio"), rows, right=("predicted", "measured", "ratio"))
 
 
@@ -207,6 +209,10 @@ def _print_figures(seen: Sequence[Seen]) -> None:
         "\nFive figures, and those of habit: every model on one engine, all cores, the engine's own precision\n"
     )
     print_table(HEADERS, [one.row() for one in seen], right=HEADERS[1:7])
+    if any(TOO_FEW in one.row() for one in seen):
+        print(
+            f"{TOO_FEW}: fewer than {FEWEST} runs or answers in the time there was; the machine may be busy"
+        )
     counted = seen[0].measured.joules is not None
     print(
         "Latency, throughput and error are measured, error against the reference in fp32. Energy is "

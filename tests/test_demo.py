@@ -33,4 +33,6 @@ def test_the_demo_goes_the_whole_way(
     ):
         row = next(line for line in out.splitlines() if line.startswith(plan))
         assert f"{len(PAGE)}/{len(PAGE)} equal" in row
+        assert row.count("too few") >= 4  # of two runs no figure is told
+    assert "too few: fewer than 5 runs" in out
     assert "Beside single engines" in page.read_text()

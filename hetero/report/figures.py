@@ -38,7 +38,7 @@ def five_figures(plan: Plan, measured: Measured | None, loads: Sequence[Load]) -
     latency = joules = dollars = ""
     counted = measured.counted if measured is not None else ""
     if measured is not None:
-        latency = f"p50 {seconds(measured.p50_s)}, p99 {seconds(measured.p99_s)}"
+        latency = f"p50 {seconds(measured.p50_s)}, p99 {seconds(measured.p99_s)} ({measured.counted_runs})"
         joules = f"{joules_seen(plan, measured):.3g} J"
         dollars = f"${1000 * dollars_seen(plan, measured):.3g}"
     return [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetero.cost.counters import counter
+from hetero.run.load import FEWEST, STRETCH
 
 if TYPE_CHECKING:
     from hetero.plans import Plan
@@ -32,6 +33,20 @@ class Measured:
     spans: tuple[Span, ...]
     joules: float | None = None
     counted: str = ""
+
+    @property
+    def enough(self) -> bool:
+        """Whether there were enough runs to tell percentiles from, and what is derived from them: of one or two, a
+        disturbed one would decide. As many as a load needs answers for a rate."""
+        return len(self.runs_s) >= FEWEST
+
+    @property
+    def counted_runs(self) -> str:
+        """
+        >>> Measured((8.24,), {}, ()).counted_runs
+        '1 run'
+        """
+        return f"{len(self.runs_s)} run{'' if len(self.runs_s) == 1 else 's'}"
 
     @property
     def p50_s(self) -> float:
@@ -58,7 +73,10 @@ def no_word_of_drift() -> Iterator[None]:
 
 
 def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.0) -> Measured:
-    """Run the plan on one call: once to warm up, then ``runs`` times or until the budget is used up."""
+    """Run the plan on one call: once to warm up, then ``runs`` times or until the budget is used up.
+
+    The budget is ``STRETCH`` times as large where it gave too few runs.
+    """
     session = plan.session
     plan(*call)
     was_tracing, session.tracing = session.tracing, True
@@ -67,8 +85,8 @@ def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.
     if meter is not None:
         meter.begin()
     try:
-        give_up = time.perf_counter() + budget_s
-        while len(traced) < runs and (not traced or time.perf_counter() < give_up):
+        began = time.perf_counter()
+        while _goes_on(len(traced), runs, time.perf_counter() - began, budget_s):
             started = time.perf_counter()
             plan(*call)
             took_s = time.perf_counter() - started
@@ -86,6 +104,18 @@ def measure(plan: Plan, call: Sequence[Any], runs: int = 7, budget_s: float = 5.
         joules=None if joules is None else joules / len(traced),
         counted="" if meter is None else meter.source,
     )
+
+
+def _goes_on(made: int, most: int, spent_s: float, budget_s: float) -> bool:
+    """Whether to run once more: a slow plan gets more time, as it does in a closed loop.
+
+    >>> _goes_on(4, most=7, spent_s=9.0, budget_s=2.5), _goes_on(5, most=7, spent_s=9.0, budget_s=2.5)
+    (True, False)
+    >>> _goes_on(4, most=7, spent_s=13.0, budget_s=2.5), _goes_on(0, most=7, spent_s=13.0, budget_s=2.5)
+    (False, True)
+    """
+    allowed_s = budget_s if made >= FEWEST else STRETCH * budget_s
+    return not made or (made < most and spent_s < allowed_s)
 
 
 def _seconds_of_nodes(spans: Sequence[Span]) -> dict[str, float]:

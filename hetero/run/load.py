@@ -34,7 +34,7 @@ from hetero import show
 from hetero.arguments import call_arguments
 from hetero.errors import ArgumentError, OverloadError
 
-__all__ = ["FEWEST", "Load", "LoadCurve", "Target", "closed_loop", "load_curve", "open_loop"]
+__all__ = ["FEWEST", "STRETCH", "Load", "LoadCurve", "Target", "closed_loop", "load_curve", "open_loop"]
 
 SECONDS = 5.0
 

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hetero.plans import Plan
+from hetero.report.figures import five_figures
 from hetero.report.gantt import Bar, pack, predicted_bars
 from hetero.report.layers import Box, lay_out
 from hetero.report.measured import measure
+from hetero.run.load import FEWEST
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 8)), max_size=12))
@@ -56,6 +58,13 @@ def test_measured_times_are_those_of_whole_requests(plan: Plan) -> None:
     own = [span.end_s - span.start_s for span in measured.spans if span.path == "map#1/double"]
     assert measured.nodes["map#1/double"] <= 10 * sum(own) + 1e-3
     assert "branch#1/otherwise/double" in measured.nodes
+
+
+def test_the_number_of_runs_is_told_with_the_figures_that_come_from_them(plan: Plan) -> None:
+    """And whether they are enough: of one or two a disturbed one would decide median, energy and cost."""
+    few, enough = (measure(plan, plan.samples[0], runs, budget_s=60.0) for runs in (FEWEST - 1, FEWEST))
+    assert (few.enough, enough.enough) == (False, True)
+    assert five_figures(plan, few, ())[0].seen.endswith(f"({FEWEST - 1} runs)")
 
 
 def inside(inner: Box, outer: Box) -> bool:
