@@ -18,7 +18,16 @@ _MOVED = 3
 _LETTERS = 120
 """Of a reason."""
 
-HEADERS = ("without", "latency", "energy", "$ per 1,000", "error", "times the plan's", "what changes")
+HEADERS = (
+    "without",
+    "latency",
+    "a second",
+    "energy",
+    "$ per 1,000",
+    "error",
+    "times the plan's",
+    "what changes",
+)
 
 
 def rows_of(plan: Plan) -> list[tuple[str, ...]]:
@@ -33,16 +42,26 @@ def rows_of(plan: Plan) -> list[tuple[str, ...]]:
 
 def _row(plan: Plan, one: Alternative) -> tuple[str, ...]:
     if one.estimate is None:
-        why_not = shorten(f"no plan: {one.why_not}", _LETTERS, placeholder=" ...")
+        unknown = f"not known: {_unknown(one)}" if one.unmeasured else ""
+        why_not = unknown or shorten(f"no plan: {one.why_not}", _LETTERS, placeholder=" ...")
         return (one.without, *["-"] * (len(HEADERS) - 2), why_not)
     before = objective_value(plan.objective, plan.estimate)
     after = objective_value(plan.objective, one.estimate)
     ratio = f"{after / before:.2f}" if before > 0 else "-"
     moved = ", ".join(one.moved[:_MOVED]) + (" and more" if len(one.moved) > _MOVED else "")
+    if one.unmeasured:  # what is known is one plan; the best may cost less
+        return (one.without, *_figures(one.estimate), f"<= {ratio}", f"{moved or 'nothing'}; {_unknown(one)}")
     gap = f"; at most {one.gap:.1%} above the optimum" if one.gap > 1e-9 else ""
     return (one.without, *_figures(one.estimate), ratio, (moved or "nothing") + gap)
 
 
-def _figures(e: Estimate) -> tuple[str, str, str, str]:
+def _unknown(one: Alternative) -> str:
+    """What was not measured, and how to have it measured."""
+    word = one.without.split(", ")[0]
+    return f"not all of {', '.join(one.unmeasured)} was measured; plan with deny={word!r}"
+
+
+def _figures(e: Estimate) -> tuple[str, str, str, str, str]:
     error = "unknown" if math.isinf(e.error) else f"{e.error:.1e}"
-    return show.seconds(e.seconds), f"{e.joules:.3g} J", f"{1000 * e.dollars:.3g}", error
+    most = show.rate(1 / e.unpaused_s) if e.unpaused_s else "-"
+    return show.seconds(e.seconds), most, f"{e.joules:.3g} J", f"{1000 * e.dollars:.3g}", error

@@ -25,7 +25,7 @@ from hetero import show
 from hetero.cost.contender import Candidate
 from hetero.device import Variant
 
-__all__ = ["UNMEASURED", "Bar", "Memory", "Peer", "Skipped", "optimistic"]
+__all__ = ["UNMEASURED", "Bar", "Memory", "Peer", "Skipped", "lost_unmeasured", "optimistic"]
 
 ELSEWHERE = 1.5
 """How far the ratio of two engines on one shape may be from that on another shape of the same op."""
@@ -41,6 +41,8 @@ FAR = 10.0
 UNMEASURED = "not measured"
 """What the reason of a way begins with that was not worth a run, though it could run."""
 
+_TOO_LONG = "would be too long here"
+
 CLOSE = 1.15
 """A way may be so many times as slow as another and still be measured further: a few runs do not tell more."""
 
@@ -53,6 +55,17 @@ class Skipped:
 
     def __str__(self) -> str:
         return self.reason
+
+
+def lost_unmeasured(reason: str) -> bool:
+    """Whether a way was not run only since others are quicker: without those it may be the best.
+
+    >>> lost_unmeasured("not measured: it takes 3 ms at best, and 1 ms would be too long here")
+    True
+    >>> lost_unmeasured("not measured: int8 is off by 4.9e-04 at the very least, and the limit is 1.0e-04")
+    False
+    """
+    return reason.startswith(UNMEASURED) and reason.endswith(_TOO_LONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +188,7 @@ class Bar:
         least, most = self.promise_s(candidate, begun), self.most_s(candidate, begun)
         if least > most:
             times = f"{show.seconds(least)} at best, and {show.seconds(most)}"
-            return f"{UNMEASURED}: it takes {times} would be too long here"
+            return f"{UNMEASURED}: it takes {times} {_TOO_LONG}"
         return ""
 
 

@@ -2,7 +2,7 @@
 
 Everything is computed from the costs that the plan knows; nothing is run or measured. So a device is denied only where
 the plan uses it, and one that ``deny=`` has kept out was never measured: what it would have brought, a plan that allows
-it says.
+it says. Nor was an option that could not win beside the denied ones: such an alternative tells what it does not know.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from hetero.cost.estimate import Estimate
+from hetero.cost.worth import lost_unmeasured
 from hetero.device import DeviceInfo
 from hetero.errors import InfeasibleError
 from hetero.limits import Limits
@@ -38,7 +39,9 @@ class Alternative:
 
     ``without`` says which constraint was changed: words of devices that are denied, or a limit that is lifted.
     ``estimate`` is None where there is no plan, and ``why_not`` says why. ``gap`` is how much better, relative to the
-    objective, such a plan might still be; ``moved`` are the nodes that run elsewhere or otherwise.
+    objective, such a plan might still be; ``moved`` are the nodes that run elsewhere or otherwise. ``unmeasured`` are
+    devices with options, of nodes that lost theirs, that were never run since a denied device was quicker: with them
+    there may be a better plan, or one at all.
     """
 
     without: str
@@ -47,6 +50,7 @@ class Alternative:
     gap: float = 0.0
     why_not: str = ""
     moved: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
 
 
 def alternatives(plan: Plan, budget_s: float = TOTAL_S) -> tuple[Alternative, ...]:
@@ -114,12 +118,26 @@ def _solved(plan: Plan, asked: _Asked, budget_s: float) -> Alternative:
     any_error = asked.limits is not None and math.isinf(asked.limits.effective_error)
     assert plan.evidence is not None, "plans without evidence have no alternatives"
     setting = Setting.of(plan, plan.evidence, machine, _options(plan, asked.lost, any_error=any_error))
+    unmeasured = _unmeasured(plan, asked.lost)
     try:
         found = settle(plan.graph, machine, request, setting, None, budget_s)
     except InfeasibleError as error:
-        return Alternative(asked.without, asked.kind, None, why_not=str(error))
+        return Alternative(asked.without, asked.kind, None, why_not=str(error), unmeasured=unmeasured)
     moved = tuple(path for path, choice in found.choices.items() if choice != plan.choices[path])
-    return Alternative(asked.without, asked.kind, found.estimate, found.schedule.gap, moved=moved)
+    gap = found.schedule.gap
+    return Alternative(asked.without, asked.kind, found.estimate, gap, moved=moved, unmeasured=unmeasured)
+
+
+def _unmeasured(plan: Plan, lost: Set[str]) -> tuple[str, ...]:
+    """The devices left that nodes on lost devices could run on in ways that were not worth a run beside those."""
+    found = {
+        option.choice.device
+        for path, choice in plan.choices.items()
+        if choice.device in lost
+        for option in plan.options[path]
+        if option.choice.device not in lost and lost_unmeasured(option.reason)
+    }
+    return tuple(sorted(found))
 
 
 def _options(plan: Plan, lost: Set[str], *, any_error: bool) -> Mapping[str, tuple[Considered, ...]]:

@@ -19,7 +19,8 @@ __all__ = ["figures_table", "nodes_table", "options_tables", "table"]
 NUMBERS = (
     "predicted", "measured", "a request", "± spread", "times the chosen", "error", "joules",
     "p50", "p99", "energy, J", "$ per 1,000", "a second, 1 in flight", "2 in flight", "hardware, $", "energy, $",
-    "overhead, $", "in all, $", "CO2, g", "latency", "energy", "times the plan's", "answers a second", "not answered",
+    "overhead, $", "in all, $", "CO2, g", "latency", "a second", "energy", "times the plan's", "answers a second",
+    "not answered",
 )  # fmt: skip
 """Columns whose cells are set flush right."""
 

@@ -8,6 +8,7 @@ import pytest
 from planning.made import first, info, option, second, setting
 
 import hetero as ht
+from hetero.constraint_costs import HEADERS, rows_of
 from hetero.device import DeviceInfo
 from hetero.limits import Limits
 from hetero.machine import Machine, Processor
@@ -60,6 +61,38 @@ def test_where_nothing_else_runs_a_node_the_row_says_so() -> None:
     vendor = next(one for name, one in found.items() if "Chips" in name)
     assert vendor.estimate is None
     assert "no option left" in vendor.why_not
+
+
+LOST = "not measured: it takes 3 s at best, and 1 s would be too long here"
+
+
+def test_what_lost_unmeasured_to_a_denied_device_is_no_reason_to_say_that_there_is_no_plan() -> None:
+    """It could run: the row says that this is not known, and how to learn it."""
+    given_up = option("cpu/slow", 3.0, reason=LOST)
+    plan = planned({"first": (OPTIONS["first"][0], given_up), "second": OPTIONS["second"]})
+    found = by_name(plan)["Speed Inc, cpu/quick, quick"]
+    assert found.estimate is None
+    assert found.unmeasured == ("cpu/slow",)
+    told = next(row for row in rows_of(plan) if row[0].startswith("Speed Inc"))[-1]
+    assert told == "not known: not all of cpu/slow was measured; plan with deny='Speed Inc'"
+
+
+def test_a_price_that_more_measuring_may_lower_is_told_as_the_most_it_can_be() -> None:
+    """One way of the device left was measured, and another was not."""
+    given_up = option("cpu/slow", 2.0, threads=2, reason=LOST)
+    plan = planned({"first": (*OPTIONS["first"], given_up), "second": OPTIONS["second"]})
+    row = next(row for row in rows_of(plan) if row[0].startswith("Speed Inc"))
+    assert row[HEADERS.index("times the plan's")] == "<= 2.25"
+    assert row[-1].startswith("first, second; not all of cpu/slow was measured")
+
+
+def test_what_only_its_error_kept_from_being_measured_leaves_no_doubt() -> None:
+    """Its numbers are too coarse whatever else runs."""
+    coarse = option(
+        "cpu/slow", 2.0, threads=2, reason="not measured: int8 is off by 4.9e-04 at the very least"
+    )
+    plan = planned({"first": (*OPTIONS["first"], coarse), "second": OPTIONS["second"]})
+    assert by_name(plan)["Speed Inc, cpu/quick, quick"].unmeasured == ()
 
 
 def test_a_limit_that_binds_is_priced_and_one_that_does_not_is_left_out() -> None:
