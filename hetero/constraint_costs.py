@@ -63,5 +63,5 @@ def _unknown(one: Alternative) -> str:
 
 def _figures(e: Estimate) -> tuple[str, str, str, str, str]:
     error = "unknown" if math.isinf(e.error) else f"{e.error:.1e}"
-    most = show.rate(1 / e.unpaused_s) if e.unpaused_s else "-"
+    most = show.rate(1 / e.period_s) if e.period_s else "-"
     return show.seconds(e.seconds), most, f"{e.joules:.3g} J", f"{1000 * e.dollars:.3g}", error

@@ -46,8 +46,8 @@ def _headline(plan: Plan) -> str:
         f"  error     {e.error:.1e}  ({e.sources.get('error')}, {plan.request.metric.name})",
         f"  memory    {show.nbytes(e.memory_bytes)} of weights  ({e.sources.get('memory_bytes')})",
     ]
-    if e.unpaused_s:
-        most = show.rate(1 / e.unpaused_s)
+    if e.period_s:
+        most = show.rate(1 / e.period_s)
         lines.insert(2, f"  in flow   at most {most} results a second  ({e.sources.get('period_s')})")
     return "\n".join(lines)
 

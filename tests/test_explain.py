@@ -115,14 +115,6 @@ def test_the_bound_is_in_the_objectives_unit(objective: str, unit: str) -> None:
         assert line.split()[2].rstrip(",") == unit
 
 
-def test_in_flow_is_never_slower_than_one_after_the_other(plan: Plan) -> None:
-    """Where requests in flight would only get in each other's way, the most is what one at a time gives."""
-    slow = replace(plan, estimate=replace(plan.estimate, seconds=0.5, period_s=2.0))
-    quick = replace(plan, estimate=replace(plan.estimate, seconds=0.5, period_s=0.25))
-    assert "at most 2 results a second" in slow.explain()
-    assert "at most 4 results a second" in quick.explain()
-
-
 def test_only_parts_of_the_cost_that_have_a_price_are_told() -> None:
     """A rent holds energy and overhead: no zero stands for them. What was bought has all three."""
     here = ht.Machine.detect()

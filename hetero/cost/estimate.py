@@ -18,8 +18,9 @@ person or a data sheet; ``prior``: a roofline guess that nothing here has confir
 class Estimate:
     """Predictions as floats; ``spread`` and ``sources`` have an entry for each of them.
 
-    ``seconds`` is the median of one warm run, ``period_s`` the time between results of requests that are in flight
-    together and never stop,
+    ``seconds`` is the median of one warm run. ``period_s`` is the time between results at best: of requests that are in
+    flight together and never stop, or one after the other where side by side they only get in each other's way; so it
+    is never more than ``seconds``.
     ``error`` the largest relative L2 difference of an output from the reference, ``memory_bytes`` what stays resident.
     ``spread`` is half the width of the interval that holds the middle half of the values (same unit).
     """
@@ -32,16 +33,6 @@ class Estimate:
     period_s: float | None = None
     spread: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
-
-    @property
-    def unpaused_s(self) -> float | None:
-        """Seconds between results at best: of requests in flight together, or one after the other where that is
-        quicker, as it is where all that they would do side by side is to get in each other's way.
-
-        >>> Estimate(2.0, period_s=0.5).unpaused_s, Estimate(2.0, period_s=3.0).unpaused_s, Estimate(2.0).unpaused_s
-        (0.5, 2.0, None)
-        """
-        return None if self.period_s is None else min(self.seconds, self.period_s)
 
     def scaled(self, factor: float) -> Estimate:
         """Of work that takes so many times as long, and as much energy and rent with it."""

@@ -330,7 +330,7 @@ def _estimate(
         dollars=whole.dollars,
         error=max(error, chance_error),
         memory_bytes=sum(resident.values()),
-        period_s=in_stream_s,
+        period_s=min(in_stream_s, total),
         spread={
             "seconds": sum(e.spread.get("seconds", 0.0) for e in estimates),
             "joules": 0.0,

@@ -32,8 +32,8 @@ NOT_PRICED = "–"
 def rows(plan: Plan) -> list[tuple[str, ...]]:
     """One request at a time, which pays for the machine's waiting; and one after the other without a pause."""
     loads = [("one at a time", plan.estimate.seconds)]
-    if plan.estimate.unpaused_s:
-        loads.append(("without a pause", plan.estimate.unpaused_s))
+    if plan.estimate.period_s:
+        loads.append(("without a pause", plan.estimate.period_s))
     return [row for name, seconds in loads for row in _rows(plan, name, seconds)]
 
 

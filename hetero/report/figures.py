@@ -33,7 +33,7 @@ class Figure:
 def five_figures(plan: Plan, measured: Measured | None, loads: Sequence[Load]) -> list[Figure]:
     """All five. ``loads`` are closed loops."""
     estimate, sources = plan.estimate, plan.estimate.sources
-    period_s = estimate.unpaused_s or estimate.seconds
+    period_s = estimate.period_s or estimate.seconds
     spread = estimate.spread.get("seconds", 0.0)
     latency = joules = dollars = ""
     counted = measured.counted if measured is not None else ""

@@ -71,3 +71,9 @@ def test_throughput_is_planned_with_what_engines_do_side_by_side() -> None:
     ) as plan:  # two threads on one request, since two requests would wait for each other
         assert plan.placement["first"][0] == "cpu/wide"
         assert plan.estimate.period_s == pytest.approx(0.7, rel=1e-3)
+
+
+def test_results_are_never_further_apart_than_one_request_after_the_other() -> None:
+    """What a request in flight costs the program is not paid by a plain loop: the least of both is the period."""
+    with planned(option("cpu/serial", 2e-5), objective="latency") as plan:
+        assert plan.estimate.period_s == plan.estimate.seconds < REQUEST_S
