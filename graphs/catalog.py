@@ -23,6 +23,8 @@ class ReadyPipeline(Protocol):
 
     NAME: str
     SUMMARY: str
+    SUFFIXES: tuple[str, ...]
+    """How the files end that it takes from a folder, in small letters."""
 
     def build(self) -> Pipeline:
         """The pipeline; raises `MissingExtraError` where a package is missing."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero.graphs.extras import require
+from hetero.graphs.input_files import files_at
 
 __all__ = ["SUFFIXES", "as_bgr", "read_image", "read_images"]
 
@@ -20,15 +21,7 @@ def read_images(path: str | Path) -> Iterator[NDArray[np.uint8]]:
 
     Raises ``FileNotFoundError`` where there is nothing, or a folder holds no image.
     """
-    path = Path(path)
-    if not path.is_dir():
-        yield read_image(path)
-        return
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not found:
-        raise FileNotFoundError(f"no image in the folder {path}; known: {', '.join(SUFFIXES)}")
-    for file in found:
-        yield read_image(file)
+    return map(read_image, files_at(path, SUFFIXES))
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:

@@ -15,13 +15,25 @@ from numpy.typing import NDArray
 
 from hetero.cost.metrics import Metric
 from hetero.graphs.extras import require
+from hetero.graphs.image_files import SUFFIXES, read_images
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hetero.tracing import Pipeline
 
-__all__ = ["CHARACTERS", "NAME", "SUMMARY", "Line", "build", "character_error", "inputs", "sample", "show"]
+__all__ = [
+    "CHARACTERS",
+    "NAME",
+    "SUFFIXES",
+    "SUMMARY",
+    "Line",
+    "build",
+    "character_error",
+    "inputs",
+    "sample",
+    "show",
+]
 
 NAME = "ocr"
 SUMMARY = "Reads the text on a page: detect, crop, classify, recognise (PP-OCRv6, models of rapidocr)"
@@ -56,8 +68,6 @@ def sample() -> tuple[NDArray[np.uint8]]:
 
 def inputs(path: str | Path) -> Iterator[tuple[NDArray[np.uint8]]]:
     """An image file, or every image in a folder."""
-    from hetero.graphs.image_files import read_images
-
     return ((page,) for page in read_images(path))
 
 

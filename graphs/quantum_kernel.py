@@ -12,20 +12,36 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero.errors import ArgumentError
 from hetero.graphs.extras import require
-from hetero.graphs.tables import read_tables
+from hetero.graphs.input_files import files_at
+from hetero.graphs.tables import SUFFIXES, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hetero.tracing import Pipeline
 
-__all__ = ["NAME", "SUMMARY", "Comparison", "build", "inputs", "sample", "show"]
+__all__ = [
+    "FOLDS",
+    "NAME",
+    "SUFFIXES",
+    "SUMMARY",
+    "Comparison",
+    "build",
+    "inputs",
+    "require_classes",
+    "sample",
+    "show",
+]
 
 NAME = "quantum_kernel"
 SUMMARY = "Classifies measurements by a projected quantum kernel of 8 qubits, beside the classical RBF kernel"
 
 SAMPLES = 120
+
+FOLDS = 5
+"""Each sample is predicted by a model of the other folds, so each class needs a sample in each of them."""
 
 
 class Comparison(NamedTuple):
@@ -70,8 +86,28 @@ def sample() -> tuple[NDArray[np.float64], NDArray[Any]]:
 
 
 def inputs(path: str | Path) -> Iterator[tuple[NDArray[np.float64], NDArray[Any]]]:
-    """A CSV file, or every one in a folder: numbers, the class in the last column, a header if there is one."""
-    yield from read_tables(path)
+    """A CSV file, or every one in a folder: numbers, the class in the last column, a header if there is one.
+
+    Raises:
+        ArgumentError: a table cannot be read, or has too few classes or samples; names the file.
+    """
+    for file in files_at(path, SUFFIXES):
+        features, labels = read_table(file)
+        require_classes(labels, f"{file}: ")
+        yield features, labels
+
+
+def require_classes(labels: NDArray[Any], whose: str = "") -> None:
+    """Raise ArgumentError where there are fewer than two classes, or a class is too small for the folds.
+
+    >>> require_classes(np.array(["cat"] * 5 + ["dog"] * 3))
+    Traceback (most recent call last):
+    hetero.errors.ArgumentError: at least two classes of 5 samples each are needed; found cat: 5, dog: 3
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    if len(classes) < 2 or sizes.min() < FOLDS:
+        found = ", ".join(f"{label}: {size}" for label, size in zip(classes, sizes, strict=True))
+        raise ArgumentError(f"{whose}at least two classes of {FOLDS} samples each are needed; found {found}")
 
 
 def show(result: Comparison) -> str:

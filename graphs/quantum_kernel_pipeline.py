@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hetero as ht
-from hetero.errors import ArgumentError
 from hetero.graphs.kernels import fit_svm, gaussian, squared_distances
 from hetero.graphs.quantum_features import AngleMap, feature_circuit, observables
-from hetero.graphs.quantum_kernel import NAME, Comparison
+from hetero.graphs.quantum_kernel import FOLDS, NAME, Comparison, require_classes
 from hetero.tracing import Pipeline
 
 __all__ = ["angles", "classify", "compare", "distances", "kernel_pipeline"]
-
-FOLDS = 5
 
 
 def kernel_pipeline() -> Pipeline:
@@ -75,9 +72,6 @@ def _folds(labels: NDArray[Any]) -> Iterator[tuple[NDArray[np.int64], NDArray[np
     """(training, test) indices, the classes spread evenly; the same folds for every node that asks."""
     from sklearn.model_selection import StratifiedKFold
 
-    classes, sizes = np.unique(labels, return_counts=True)
-    if len(classes) < 2 or sizes.min() < FOLDS:
-        found = ", ".join(f"{label}: {size}" for label, size in zip(classes, sizes, strict=True))
-        raise ArgumentError(f"at least two classes of {FOLDS} samples each are needed; found {found}")
+    require_classes(labels)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     yield from folds.split(np.zeros(len(labels)), labels)

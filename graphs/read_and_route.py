@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from hetero.graphs.business_lines import PAGE
 from hetero.graphs.extras import require
+from hetero.graphs.image_files import SUFFIXES, read_images
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hetero.tracing import Pipeline
 
-__all__ = ["NAME", "SUMMARY", "RoutedLine", "RoutedPage", "build", "inputs", "sample", "show"]
+__all__ = ["NAME", "SUFFIXES", "SUMMARY", "RoutedLine", "RoutedPage", "build", "inputs", "sample", "show"]
 
 NAME = "read_and_route"
 SUMMARY = "Reads a business page, classifies its lines by a quantum kernel, and routes it by confidence"
@@ -71,8 +72,6 @@ def sample() -> tuple[NDArray[np.uint8]]:
 
 def inputs(path: str | Path) -> Iterator[tuple[NDArray[np.uint8]]]:
     """An image file, or every image in a folder."""
-    from hetero.graphs.image_files import read_images
-
     return ((page,) for page in read_images(path))
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hetero.graphs import sentences
 from hetero.graphs.extras import require
-from hetero.graphs.text_files import read_texts
+from hetero.graphs.input_files import files_at
+from hetero.graphs.text_files import SUFFIXES, read_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hetero.tracing import Pipeline
 
-__all__ = ["NAME", "SUMMARY", "Ranking", "build", "inputs", "sample", "show"]
+__all__ = ["NAME", "SUFFIXES", "SUMMARY", "Ranking", "build", "inputs", "sample", "show"]
 
 NAME = "semantic_search"
 SUMMARY = "Ranks the lines of a text by nearness in meaning to a query, its first line (all-MiniLM-L6-v2)"
@@ -59,10 +60,11 @@ def inputs(path: str | Path, query: str | None = None) -> Iterator[tuple[list[st
 
     Raises ``ValueError`` for a text that has no line to search.
     """
-    for lines in read_texts(path):
+    for file in files_at(path, SUFFIXES):
+        lines = read_lines(file)
         asked, searched = (lines[:1], lines[1:]) if query is None else ([query], lines)
         if not searched:
-            raise ValueError(f"{path}: a query and at least one line to search are needed")
+            raise ValueError(f"{file}: a query and at least one line to search are needed")
         yield searched, asked[0]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +10,9 @@ from numpy.typing import NDArray
 
 from hetero.errors import ArgumentError
 
-__all__ = ["read_table", "read_tables"]
+__all__ = ["SUFFIXES", "read_table"]
 
-
-def read_tables(path: str | Path) -> Iterator[tuple[NDArray[np.float64], NDArray[np.str_]]]:
-    """The table in the file at ``path``, or in each ``.csv`` file directly in the folder ``path``, by name.
-
-    Raises ``FileNotFoundError`` where there is nothing, or a folder holds no such file.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        yield read_table(path)
-        return
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv")
-    if not found:
-        raise FileNotFoundError(f"no .csv file in the folder {path}")
-    for file in found:
-        yield read_table(file)
+SUFFIXES = (".csv",)
 
 
 def read_table(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.str_]]:

@@ -1,29 +1,12 @@
-"""Texts that a person gives: a file or a folder of them, as lists of lines."""
+"""Texts that a person gives, as lists of lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["read_lines", "read_texts"]
+__all__ = ["SUFFIXES", "read_lines"]
 
-SUFFIX = ".txt"
-
-
-def read_texts(path: str | Path) -> Iterator[list[str]]:
-    """The lines of the file at ``path``, or of each ``.txt`` file directly in the folder ``path``, by name.
-
-    Raises ``FileNotFoundError`` where there is nothing, or a folder holds no such file.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        yield read_lines(path)
-        return
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() == SUFFIX)
-    if not found:
-        raise FileNotFoundError(f"no {SUFFIX} file in the folder {path}")
-    for file in found:
-        yield read_lines(file)
+SUFFIXES = (".txt",)
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -147,6 +147,11 @@ def test_an_error_in_the_persons_own_file_names_its_line(
     assert "hetero: c.py:6: JSONDecodeError" in capsys.readouterr().err
     (tmp_path / "one.txt").write_text("a question without lines")
     assert ".py" not in refused(["run", "semantic_search", f"{tmp_path}/one.txt"], capsys)
+    (tmp_path / "small.csv").write_text("1,2,a\n" * 8)
+    assert "small.csv: at least two classes of 5" in (
+        said := refused(["run", "quantum_kernel", f"{tmp_path}/small.csv"], capsys)
+    )
+    assert ".py" not in said
     (tmp_path / "bad.json").write_text("{")
     assert "bad.json is not JSON" in (
         said := refused(["plan", f"{tmp_path}/c.py:p", f"{tmp_path}/bad.json"], capsys)

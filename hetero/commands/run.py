@@ -44,13 +44,18 @@ def command(
         typer.Option(
             "--results",
             metavar="FILE",
-            help="Write the results here as they come, a JSON line each; run again, go on with what is missing.",
+            help="Write the results here as they come, a JSON line each, whichever input is done first; "
+            "run again, go on with what is missing.",
         ),
     ] = None,
     match: Annotated[
-        str,
-        typer.Option("--match", metavar="PATTERN", help="With --results: the files of the folder to take."),
-    ] = "*",
+        str | None,
+        typer.Option(
+            "--match",
+            metavar="PATTERN",
+            help="With --results: the files of the folder to take, instead of those that the pipeline knows.",
+        ),
+    ] = None,
     trace: Annotated[
         Path | None,
         typer.Option(
@@ -126,7 +131,7 @@ def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan, t
 
 
 def _write_each(
-    found: Target, path: str, match: str, results: Path, plan_on: MakePlan, trace: Path | None
+    found: Target, path: str, match: str | None, results: Path, plan_on: MakePlan, trace: Path | None
 ) -> int:
     """How many inputs failed; the file says which and why."""
     import hetero as ht
@@ -135,7 +140,9 @@ def _write_each(
     def report(progress: Progress) -> None:
         typer.echo(f"{found.name}: {progress}", err=True)
 
-    items = files_in(path, lambda file: [ht.args(*call) for call in found.inputs(file)], match)
+    items = files_in(
+        path, lambda file: [ht.args(*call) for call in found.inputs(file)], match, found.suffixes
+    )
     ended = resume(
         found.pipeline, items, results, lambda calls: plan_on([call.args for call in calls]), report, trace
     )

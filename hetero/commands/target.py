@@ -29,6 +29,8 @@ class Target:
     sample: Callable[[], tuple[Any, ...]]
     inputs: Callable[[str], list[tuple[Any, ...]]]
     show: Callable[[Any], str]
+    suffixes: tuple[str, ...] = ()
+    """How the files end that it takes from a folder; empty where only the pipeline's own code knows."""
 
     def calls(self, path: str | None) -> list[tuple[Any, ...]]:
         """The arguments of one call for each input at ``path``, or of the one call on the sample.
@@ -85,7 +87,7 @@ def target(name: str) -> Target:
     face = ready(name)
     with under_way(f"loading {name}"):
         pipeline = face.build()
-    return Target(name, pipeline, face.sample, lambda path: list(face.inputs(path)), face.show)
+    return Target(name, pipeline, face.sample, _listing(face.inputs), face.show, face.SUFFIXES)
 
 
 def _own(file: Path, attribute: str) -> Target:

@@ -74,8 +74,12 @@ class Progress:
 Report: TypeAlias = Callable[[Progress], None]
 
 
-def files_in(path: str | Path, load: Load, match: str = "*") -> tuple[Item, ...]:
+def files_in(
+    path: str | Path, load: Load, match: str | None = None, suffixes: tuple[str, ...] = ()
+) -> tuple[Item, ...]:
     """The file at ``path``, or each file directly in the folder ``path`` whose name matches, in the order of names.
+
+    Without ``match`` those that end in one of the ``suffixes``, in small or capital letters; all where there are none.
 
     Hidden files are left out. An item's digest is that of the file's bytes.
 
@@ -84,9 +88,14 @@ def files_in(path: str | Path, load: Load, match: str = "*") -> tuple[Item, ...]
     """
     path = Path(path)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [f for f in files if f.is_file() and fnmatch(f.name, match) and not f.name.startswith(".")]
+    found = [f for f in files if f.is_file() and not f.name.startswith(".")]
+    if match is not None:
+        found = [f for f in found if fnmatch(f.name, match)]
+    elif suffixes and path.is_dir():
+        found = [f for f in found if f.suffix.lower() in suffixes]
     if not found:
-        raise ArgumentError(f"no file at {path} whose name matches {match!r}")
+        wanted = ", ".join(suffixes) or "anything" if match is None else repr(match)
+        raise ArgumentError(f"no file at {path} whose name matches {wanted}")
     return tuple(Item((f.name, _digest(f)), partial(_only, load, f)) for f in found)
 
 

@@ -15,7 +15,7 @@ from hetero.graphs.quantum_classifier import QuantumClassifier
 from hetero.graphs.quantum_features import LIMIT_DEVIATIONS, AngleMap, feature_circuit, observables
 from hetero.graphs.quantum_kernel import Comparison
 from hetero.graphs.quantum_kernel_pipeline import angles, classify
-from hetero.graphs.tables import read_table, read_tables
+from hetero.graphs.tables import read_table
 from hetero.ops.circuit import CircuitOp
 
 
@@ -121,8 +121,6 @@ def test_tables_are_read_with_and_without_a_header(header: str, tmp_path: Path) 
     features, labels = read_table(path)
     assert features.tolist() == [[1, 2.5], [-3, 400]]
     assert labels.tolist() == ["a", "b"]
-    assert len(list(read_tables(tmp_path))) == 1
-    assert len(list(quantum_kernel.inputs(path))) == 1
 
 
 @pytest.mark.parametrize(
@@ -146,4 +144,14 @@ def test_broken_tables_are_named_with_their_line(text: str, message: str, tmp_pa
 def test_a_folder_without_tables_is_an_error(tmp_path: Path) -> None:
     """Nothing to read is not silently nothing done."""
     with pytest.raises(FileNotFoundError, match=r"no \.csv"):
-        list(read_tables(tmp_path))
+        list(quantum_kernel.inputs(tmp_path))
+
+
+def test_a_table_too_small_for_the_folds_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    """By the file's name, also in a folder, where other files are left alone; one that is large enough is read."""
+    (tmp_path / "good.csv").write_text("1,2,a\n" * 5 + "3,4,b\n" * 5)
+    (tmp_path / "notes.txt").write_text("no table")
+    assert [len(labels) for _, labels in quantum_kernel.inputs(tmp_path)] == [10]
+    (tmp_path / "small.csv").write_text("1,2,a\n" * 5 + "3,4,b\n" * 3)
+    with pytest.raises(ArgumentError, match=r"small\.csv: at least two classes .* found a: 5, b: 3"):
+        list(quantum_kernel.inputs(tmp_path))

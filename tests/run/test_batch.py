@@ -124,3 +124,19 @@ def test_only_files_that_match_are_taken(folder: Path) -> None:
     assert len(files_in(folder / "pages", lambda path: [path])) == PAGES
     with pytest.raises(ArgumentError, match=r"'\*\.png'"):
         files_in(folder / "pages", lambda path: [path], "*.png")
+
+
+def test_of_a_folder_only_what_the_pipeline_knows_is_taken(folder: Path) -> None:
+    """By how the names end, unless a pattern says otherwise; a file named itself is taken whatever its name."""
+    pages = folder / "pages"
+    (pages / "SCAN.PNG").write_bytes(b"")
+    (pages / "notes").write_text("for a person")
+
+    def taken(path: Path, match: str | None = None) -> list[str]:
+        return [item.key[0] for item in files_in(path, lambda path: [path], match, (".png", ".jpg"))]
+
+    assert taken(pages) == ["SCAN.PNG"]
+    assert taken(pages, "not*") == taken(pages / "notes") == ["notes"]
+    (pages / "SCAN.PNG").unlink()
+    with pytest.raises(ArgumentError, match=r"\.png, \.jpg"):
+        taken(pages)
