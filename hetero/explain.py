@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from hetero import show
 from hetero.bill import Bill, bills, total
@@ -14,6 +15,7 @@ __all__ = ["bound_of", "chosen_option", "explain", "path_text", "times_the_chose
 
 _LOSERS = 3
 _REASON = 100
+_SAME_LENGTH = 0.05
 _QUICKER = (
     "Below 1x: quicker by itself, but no gain in the plan: it takes cores, lanes or energy that others use, or nobody "
     "waits for it."
@@ -89,7 +91,29 @@ def _nodes(plan: Plan) -> str:
         )
     table = show.text_table(["node", "device", "variant", "predicted", "measured", "lost"], rows)
     quicker = any(factor < 0.995 for path in plan.choices for factor, _ in _losing(plan, path))
-    return f"{table}\n{_QUICKER}" if quicker else table
+    notes = [_QUICKER] if quicker else []
+    return "\n".join([table, *notes, *_other_lengths(plan, stats)])
+
+
+def _other_lengths(plan: Plan, stats: Mapping[str, Any]) -> Iterator[str]:
+    """Maps that ran over more or fewer items than the samples have: their times, and those of their nodes, are then not
+    of the same request. One line a map."""
+    evidence, told = plan.evidence, set()
+    for path, node in plan.graph.walk():
+        outer = path.removesuffix(f"/{node.name}")
+        runs, calls = (stats[each].calls if each in stats else 0 for each in (outer, path))
+        if evidence is None or outer == path or outer in told or not runs or not calls:
+            continue
+        seen = calls / runs
+        sampled = evidence.per_request(path, plan.choices[path].variant) / (
+            evidence.per_request(outer) or 1.0
+        )
+        if abs(seen - sampled) > _SAME_LENGTH * sampled:
+            told.add(outer)
+            yield (
+                f"Measured: {outer} is the median of its own runs, with {seen:.3g} calls of {node.name} each on "
+                f"average; {node.name} is for the sample's {sampled:.3g}."
+            )
 
 
 def chosen_option(plan: Plan, path: str) -> Considered | None:

@@ -99,6 +99,17 @@ def test_measured_times_stand_beside_predicted_ones_once_it_ran(plan: Plan) -> N
     assert show.seconds(plan.stats()["affine"].p50_s) in after
 
 
+def test_a_map_that_ran_over_other_lengths_than_the_sample_says_so(plan: Plan) -> None:
+    """Its time is that of its runs, those of its nodes are for the sample's two items: they need not add up."""
+    plan(X, [1, 2])
+    assert "Measured: map" not in plan.explain()
+    for length in (6, 7):
+        plan(X, list(range(length)))
+    (line,) = (line for line in plan.explain().splitlines() if line.startswith("Measured: map"))
+    assert "with 5 calls of" in line
+    assert line.endswith("is for the sample's 2.")
+
+
 def test_the_bound_is_told_with_what_it_is_of(plan: Plan) -> None:
     """Proven or not, and of which model."""
     text = plan.explain()
