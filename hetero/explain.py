@@ -8,6 +8,7 @@ from typing import Any
 from hetero import show
 from hetero.bill import Bill, bills, total
 from hetero.constraint_costs import HEADERS, rows_of
+from hetero.planning.alone import alone, overhead_s
 from hetero.plans import CONTROL, Considered, Plan
 from hetero.schedule.critical import Step, critical_path
 
@@ -16,6 +17,8 @@ __all__ = ["bound_of", "chosen_option", "explain", "path_text", "times_the_chose
 _LOSERS = 3
 _REASON = 100
 _SAME_LENGTH = 0.05
+_SEEN = 1e-3
+"""The least part of the latency that is told by itself."""
 _QUICKER = (
     "Below 1x: quicker by itself, but no gain in the plan: it takes cores, lanes or energy that others use, or nobody "
     "waits for it."
@@ -92,7 +95,26 @@ def _nodes(plan: Plan) -> str:
     table = show.text_table(["node", "device", "variant", "predicted", "measured", "lost"], rows)
     quicker = any(factor < 0.995 for path in plan.choices for factor, _ in _losing(plan, path))
     notes = [_QUICKER] if quicker else []
-    return "\n".join([table, *notes, *_other_lengths(plan, stats)])
+    return "\n".join([table, *notes, *_own_times(plan), *_other_lengths(plan, stats)])
+
+
+def _own_times(plan: Plan) -> Iterator[str]:
+    """What maps of one lane take beside the nodes in them; in several lanes the nodes' times overlap."""
+    reached = plan.evidence.calls if plan.evidence else {}
+    for path, node in plan.graph.walk():
+        known = _predicted_s(plan, path)
+        if plan.choices[path].variant.settings.get("lanes") != 1 or known is None:
+            continue
+        inside = [f"{path}/{inner.name}" for graph in node.op.subgraphs.values() for inner in graph]
+        nodes_s = [_predicted_s(plan, each) for each in inside if each in reached]
+        own_s = known - sum(seconds or 0.0 for seconds in nodes_s)
+        if None not in nodes_s and own_s > _SEEN * known:
+            yield f"{path}: {show.seconds(own_s)} are its own: items handed out, stacked into batches, collected."
+
+
+def _predicted_s(plan: Plan, path: str) -> float | None:
+    option = chosen_option(plan, path)
+    return option.estimate.seconds if option and option.estimate else None
 
 
 def _other_lengths(plan: Plan, stats: Mapping[str, Any]) -> Iterator[str]:
@@ -179,11 +201,22 @@ def _bound(plan: Plan) -> str:
         f"schedule: {value:.6g} {unit}, no schedule of these options is below {bound:.6g} {unit}: {verdict} "
         f"({schedule.method}).",
         bound_of(plan),
-        f"makespan {show.seconds(schedule.makespan_s)}, gap {schedule.gap:.2%}",
+        _makespan(plan),
     ]
     if path := path_text(plan):
         lines.append(f"critical path: {path}")
     return "\n".join(lines)
+
+
+def _makespan(plan: Plan) -> str:
+    """With what makes the latency of it."""
+    makespan_s, own_s = alone(plan)[1].makespan_s, overhead_s(plan.graph, plan.schedule)
+    beside_s = plan.estimate.seconds - makespan_s - own_s
+    parts = [f"makespan {show.seconds(makespan_s)}", f"the program's own {show.seconds(own_s)}"]
+    if beside_s > _SEEN * plan.estimate.seconds:
+        parts.append(f"{show.seconds(beside_s)} lost by nodes that run side by side")
+    head = "gap" if plan.objective == "latency" else f"gap of the {plan.objective}"
+    return f"latency = {' + '.join(parts)}; {head} {plan.schedule.gap:.2%}"
 
 
 def unit_of(plan: Plan) -> str:
@@ -195,15 +228,21 @@ def bound_of(plan: Plan) -> str:
     """What the bound is of, and is not."""
     if plan.objective in ("energy", "cost"):
         return "The bound is of the tasks alone; idle power and rent, with which the plan was chosen, come on top."
+    if plan.objective == "throughput":
+        return (
+            "These are seconds between results, each task as one block that holds its cores. The rate in flow is "
+            "another model: node by node, with engines and the interpreter lock; it may be above or below."
+        )
     return "The bound is of the model without contention between nodes that share a processor."
 
 
 def path_text(plan: Plan) -> str:
-    """The chain of tasks, transfers and waits that the makespan is made of; empty where nothing takes any time.
+    """The chain of tasks, transfers and waits that one request's makespan is made of; empty where nothing takes
+    any time.
 
     A name after ``->`` waited for the data of the one before it, after ``|`` for its cores.
     """
-    steps = [step for step in critical_path(plan.problem, plan.schedule) if step.seconds > 0]
+    steps = [step for step in critical_path(*alone(plan)) if step.seconds > 0]
     return "".join(_step_text(step, first=number == 0) for number, step in enumerate(steps))
 
 

@@ -23,9 +23,11 @@ __all__ = [
     "Locks",
     "Way",
     "chained",
+    "chosen_of",
     "contended_makespan",
     "holders",
     "in_turn",
+    "needs_of",
     "overlaps",
     "retimed",
     "taking_turns",
@@ -149,7 +151,7 @@ def in_turn(problem: Problem) -> Problem:
 
 def overlaps(problem: Problem, schedule: Schedule) -> list[tuple[Placement, Placement]]:
     """The pairs of tasks that run at the same time on one processor, in the order of their starts."""
-    where = {name: option.processor for name, option in _chosen(problem, schedule.tasks).items()}
+    where = {name: option.processor for name, option in chosen_of(problem, schedule.tasks).items()}
     found = []
     running: list[Placement] = []
     for task in sorted(schedule.tasks, key=lambda t: (t.start_s, t.end_s, t.name)):
@@ -162,7 +164,7 @@ def overlaps(problem: Problem, schedule: Schedule) -> list[tuple[Placement, Plac
 
 def retimed(problem: Problem, schedule: Schedule) -> Schedule:
     """The same decisions and starts with this problem's durations, which are not longer than those solved with."""
-    options = _chosen(problem, schedule.tasks)
+    options = chosen_of(problem, schedule.tasks)
     tasks = tuple(replace(t, end_s=t.start_s + options[t.name].seconds) for t in schedule.tasks)
     makespan = max((t.end_s for t in tasks), default=0.0)
     return replace(schedule, tasks=tasks, makespan_s=makespan, objective_value=makespan)
@@ -178,9 +180,9 @@ def contended_makespan(
     An event simulation: a task starts when its predecessors' data has arrived and the tasks that the schedule put
     before it on its processor's cores are done, and progresses at the speed that the busy cores leave it.
     """
-    options = _chosen(problem, schedule.tasks)
+    options = chosen_of(problem, schedule.tasks)
     numbers = {t.name: t.option for t in schedule.tasks}
-    needs = _needs(problem, schedule.tasks, options)
+    needs = needs_of(problem, schedule.tasks, options)
     waiting = [t.name for t in sorted(schedule.tasks, key=lambda t: (t.start_s, t.end_s))]
     left: dict[str, float] = {}  # seconds that a running task still needs at full speed
     ended: dict[str, float] = {}
@@ -210,7 +212,8 @@ def contended_makespan(
     return now
 
 
-def _chosen(problem: Problem, placements: Sequence[Placement]) -> dict[str, Option]:
+def chosen_of(problem: Problem, placements: Sequence[Placement]) -> dict[str, Option]:
+    """The option that each task was placed with."""
     tasks = {task.name: task for task in problem.tasks}
     return {placed.name: tasks[placed.name].options[placed.option] for placed in placements}
 
@@ -232,7 +235,7 @@ def _speeds(running: Mapping[Way, Option], contention: Contention, locked: Set[s
     return speeds
 
 
-def _needs(
+def needs_of(
     problem: Problem, placements: Sequence[Placement], options: Mapping[str, Option]
 ) -> dict[str, list[tuple[str, float]]]:
     """For each task those that must have ended before it starts, each with the seconds that its data is under way."""

@@ -23,7 +23,7 @@ from hetero.planning.options import leaves
 from hetero.plans import Choice, Considered
 from hetero.schedule.problem import Option, Problem
 
-__all__ = ["Flow", "flows", "in_flow", "period_s", "side_by_side"]
+__all__ = ["Flow", "flows", "in_flow", "period_s", "side_by_side", "times_in_flow"]
 
 REQUEST_S = 6e-5
 """The program's own time for a request in flight: accepted, handed to a thread, its result handed back."""
@@ -91,24 +91,30 @@ def in_flow(
     cores = {p.name: p.cores for p in problem.processors}
 
     def in_company(option: Option, inside: Mapping[str, Choice]) -> Option:
-        """Longer by the mean over its nodes, by their seconds; what holds all cores has no company."""
-        if option.cores >= cores[option.processor]:
-            return option
-        total = lost = 0.0
-        for path, choice in inside.items():
-            known = _chosen(setting, path, choice) if path in nodes else None
-            if known is not None and known.estimate is not None:
-                total += known.estimate.seconds
-                lost += known.estimate.seconds / _speed(
-                    path, nodes[path], choice, cores[option.processor], setting
-                )
-        return replace(option, seconds=option.seconds * lost / total) if total else option
+        times = times_in_flow(option.cores, cores[option.processor], inside, nodes, setting)
+        return replace(option, seconds=option.seconds * times)
 
     tasks = (
         replace(task, options=tuple(map(in_company, task.options, meaning[task.name])))
         for task in problem.tasks
     )
     return replace(problem, tasks=tuple(tasks))
+
+
+def times_in_flow(
+    held: int, cores: int, inside: Mapping[str, Choice], nodes: Mapping[str, Node], setting: Setting
+) -> float:
+    """How many times its seconds an option counts that holds so many of a processor's cores: the mean over its nodes of
+    what they lose beside themselves, by their seconds; what holds all cores has no company."""
+    if held >= cores:
+        return 1.0
+    total = lost = 0.0
+    for path, choice in inside.items():
+        known = _chosen(setting, path, choice) if path in nodes else None
+        if known is not None and known.estimate is not None:
+            total += known.estimate.seconds
+            lost += known.estimate.seconds / _speed(path, nodes[path], choice, cores, setting)
+    return lost / total if total else 1.0
 
 
 def _chosen(setting: Setting, path: str, choice: Choice) -> Considered | None:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
-from itertools import pairwise
 
 from hetero.cost.accuracy import PipelineError
 from hetero.cost.estimate import Estimate, Source
@@ -15,6 +14,7 @@ from hetero.errors import InfeasibleError
 from hetero.graph import Graph
 from hetero.limits import Limits
 from hetero.machine import Machine
+from hetero.planning.alone import handovers_s, overhead_s
 from hetero.planning.contention import (
     Contention,
     Locks,
@@ -43,8 +43,6 @@ from hetero.schedule.solve import solve
 
 __all__ = ["settle"]
 
-_NODE_OVERHEAD_S = 1e-6
-_HANDOVER_S = 4e-5
 _NOISE = 0.05
 """A gain under this over one task after the other is none: no measurement here is steadier."""
 
@@ -80,7 +78,7 @@ def settle(
                 request.objective,
                 request.limits,
                 machine,
-                partial(_overhead_s, graph),
+                partial(overhead_s, graph),
                 solved,
                 lambda: time.over,
             )
@@ -206,7 +204,7 @@ def _in_turn_if_as_good(
     if time.over or not overlaps(best[0], best[1]):
         return best
     least_s = sum(min(o.seconds for o in task.options) for task in problem.tasks) / len(problem.processors)
-    longest_s = (best[2] + _handovers_s(best[1])) * (1 + _NOISE)
+    longest_s = (best[2] + handovers_s(best[1])) * (1 + _NOISE)
     if least_s > longest_s:
         return best
     try:
@@ -314,7 +312,7 @@ def _estimate(
     chosen = {p.name: tasks[p.name].options[p.option] for p in schedule.tasks}
     considered = {p.name: formulated.considered[p.name][p.option] for p in schedule.tasks}
     estimates = [one.estimate for one in considered.values() if one.estimate is not None]
-    total = seconds + _overhead_s(graph, schedule)
+    total = seconds + overhead_s(graph, schedule)
     whole = whole_of(formulated.problem, schedule, total, machine)
     resident: dict[tuple[str, str], float] = {}
     for name, option in chosen.items():
@@ -367,16 +365,6 @@ def _error_source(verdict: PipelineError | None, chosen: Iterable[Estimate]) -> 
 def _chance_error(graph: Graph) -> float:
     """What outputs are off by because they are samples, where the size of the samples was left to the planner."""
     return max((node.op.chance_error for _, node in graph.walk()), default=0.0)
-
-
-def _overhead_s(graph: Graph, schedule: Schedule) -> float:
-    """The program's own time: next to nothing in one thread, a hand-over between threads where tasks overlap."""
-    return len(graph) * _NODE_OVERHEAD_S + _handovers_s(schedule)
-
-
-def _handovers_s(schedule: Schedule) -> float:
-    ordered = sorted(schedule.tasks, key=lambda t: t.start_s)
-    return _HANDOVER_S * sum(b.start_s < a.end_s and b.end_s > b.start_s for a, b in pairwise(ordered))
 
 
 def _require_within(estimate: Estimate, limits: Limits) -> None:

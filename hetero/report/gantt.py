@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hetero.planning.alone import alone
 from hetero.report.colours import CONTROL_COLOUR
 from hetero.show import seconds
 
@@ -33,10 +34,11 @@ class Bar:
 
 
 def predicted_bars(plan: Plan) -> list[Bar]:
-    """The schedule: a row for each core (or however many tasks a processor runs side by side)."""
-    options = {task.name: task.options for task in plan.problem.tasks}
+    """The schedule of one request: a row for each core (or however many tasks a processor runs side by side)."""
+    problem, schedule = alone(plan)
+    options = {task.name: task.options for task in problem.tasks}
     bars = []
-    for task in plan.schedule.tasks:
+    for task in schedule.tasks:
         choice = plan.choices[task.name]
         processor = options[task.name][task.option].processor
         device = "" if plan.graph[task.name].op.subgraphs else choice.device

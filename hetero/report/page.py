@@ -14,6 +14,7 @@ from hetero.arguments import Args
 from hetero.errors import MissingExtraError
 from hetero.explain import bound_of, path_text, unit_of
 from hetero.files import write_atomically
+from hetero.planning.alone import alone
 from hetero.plans import CONTROL
 from hetero.report import bill_table, gantt, load_chart
 from hetero.report.colours import CONTROL_COLOUR, colours_of
@@ -118,7 +119,7 @@ def _charts(plan: Plan, observed: Observed, colours: Mapping[str, str]) -> list[
     predicted = gantt.predicted_bars(plan)
     measured = gantt.measured_bars(plan, observed.measured.spans) if observed.measured is not None else []
     until_s = 1.02 * max(bar.end_s for bar in (*predicted, *measured)) or 1e-6
-    title = f"Predicted: {seconds(plan.schedule.makespan_s)}"
+    title = f"Predicted: {seconds(alone(plan)[1].makespan_s)}"
     charts = [gantt.figure(title, predicted, colours, until_s)]
     if measured:
         title = f"Measured: {seconds(max(bar.end_s for bar in measured))}, a warm run of median length"
