@@ -1,8 +1,9 @@
 """The Python in the documents runs, and their links lead somewhere.
 
 The blocks of a page are run one after the other, in one namespace. What a page takes for granted (a plan, an input) is
-made here, small, under the name that the page uses. A block of ``python no-run`` would take minutes: of those it is
-only checked that they name nothing that does not exist. The README's is run as an example: ``test_examples.py``.
+made here, small, under the name that the page uses; a page of `WHOLE` is given nothing. A block of ``python no-run``
+would take minutes: of those it is only checked that they name nothing that does not exist. The README's is run as an
+example: ``test_examples.py``.
 """
 
 from __future__ import annotations
@@ -63,35 +64,6 @@ def running() -> Names:
     return {**names, "pipeline": ht.pipeline(lambda page: embed(page)), "text": "a b", "embed": ht.node(len)}
 
 
-def circuits() -> Names:
-    import torch
-    from qiskit import QuantumCircuit
-    from qiskit.circuit import Parameter
-    from qiskit.circuit.library import n_local, z_feature_map
-    from qiskit.providers.fake_provider import GenericBackendV2
-
-    ansatz = n_local(3, "ry", "cx", reps=1)
-    circuit, bell = QuantumCircuit(2), QuantumCircuit(2)
-    circuit.ry(Parameter("angle"), 0)
-    circuit.measure_all()
-    bell.h(0)
-    bell.cx(0, 1)
-    bell.measure_all()
-    return {
-        "circuit": circuit,
-        "values": [0.5],
-        "ansatz": ansatz,
-        "observables": ["ZZZ"],
-        "angles": np.zeros(ansatz.num_parameters),
-        "weights": np.ones(2),
-        "tensor": torch.zeros(ansatz.num_parameters, requires_grad=True),
-        "feature_map": z_feature_map(2),
-        "points": np.zeros((3, 2)),
-        "bell": bell,
-        "backend": GenericBackendV2(2, seed=1),
-    }
-
-
 def interfaces() -> Names:
     from collections.abc import Sequence
 
@@ -105,11 +77,12 @@ GIVEN: dict[str, Callable[[], Names]] = {
     "CONTRIBUTING.md": interfaces,
     "getting-started.md": started,
     "observability.md": started,
-    "quantum.md": circuits,
     "reliability.md": started,
     "reports.md": started,
     "running.md": running,
 }
+WHOLE = {"quantum.md"}
+"""Pages that run as they stand, imports and all."""
 
 
 async def run(code: str, where: str, names: Names) -> None:
@@ -136,7 +109,8 @@ def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr("hetero.run.draining._wanted", True)  # a page turns it off
     monkeypatch.chdir(tmp_path)
-    names: Names = {"__name__": "__main__", "ht": ht, "np": np, **GIVEN.get(page.name, dict)()}
+    given = {} if page.name in WHOLE else {"ht": ht, "np": np, **GIVEN.get(page.name, dict)()}
+    names: Names = {"__name__": "__main__", **given}
 
     async def run_all() -> None:
         for line, language, code in blocks(page):

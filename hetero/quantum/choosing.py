@@ -71,12 +71,12 @@ class Choice:
         return max((part.chosen.forecast.memory_bytes for part in self.parts if part.chosen), default=0.0)
 
     def __str__(self) -> str:
-        lines = [f"circuit {self.name!r}: predicted {self.seconds:.2g} s, {human_bytes(self.memory_bytes)}"]
+        lines = [f"circuit {self.name!r}: predicted {_number(self.seconds)} s, {_memory(self.memory_bytes)}"]
         if self.standard_error:
             lines.append(f"  standard error of a relative frequency: at most {self.standard_error:.2g}")
         lines += [f"  {note}" for note in self.reduced]
         for part in self.parts:
-            lines.append(f"  {part.qubits} qubits, {part.gates} gates:")
+            lines.append(f"  {_count(part.qubits, 'qubit')}, {_count(part.gates, 'gate')}:")
             lines += [_row(part, attempt, place == 0) for place, attempt in enumerate(part.order)]
             lines += [f"      no   {name}: {reason}" for name, reason in part.refused]
         return "\n".join(lines)
@@ -129,7 +129,32 @@ def choose(
 def _row(part: PartChoice, attempt: Attempt, first: bool) -> str:
     way = part.ways[attempt.index]
     told = way.forecast
-    span = f"{told.low_s + told.compile_s:.1g} to {told.high_s + told.compile_s:.1g}"
-    given = "" if attempt.patience_s is None else f", for {attempt.patience_s:.2g} s at most"
+    span = f"{_number(told.low_s + told.compile_s)} to {_number(told.high_s + told.compile_s)}"
+    given = "" if attempt.patience_s is None else f", for {_number(attempt.patience_s)} s at most"
     mark = "->" if first else "  "
-    return f"   {mark} {told.first_s:9.2g} s ({span}) {human_bytes(told.memory_bytes):>9}  {way}: {told.why}{given}"
+    memory = _memory(told.memory_bytes)
+    return f"   {mark} {_number(told.first_s):>8} s ({span}) {memory:>9}  {way}: {told.why}{given}"
+
+
+def _number(value: float) -> str:
+    """Two digits, in full up to a day's seconds, where ``:.2g`` writes 600 as 6e+02.
+
+    >>> _number(0.00075), _number(600.0), _number(14.3), _number(3e9)
+    ('0.00075', '600', '14', '3e+09')
+    """
+    return f"{value:.0f}" if 10 <= value < 1e5 else f"{value:.2g}"
+
+
+def _memory(nbytes: float) -> str:
+    """A forecast of 0 is none: of a diagram that was not run dry nothing is known.
+
+    >>> _memory(0), _memory(0.5), _memory(2**30)
+    ('memory ?', '< 1 KiB', '1 GiB')
+    """
+    if not nbytes:
+        return "memory ?"
+    return "< 1 KiB" if nbytes < 1024 else human_bytes(nbytes)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,14 @@ def sampler_pubs(pubs: Iterable[Any], shots: int) -> list[SamplerPub]:
     Raises:
         ModelError: parameters without values.
         ArgumentError: shots that are not a positive integer.
-        ValueError, TypeError: what else Qiskit finds wrong with a pub.
+        ModelError, TypeError: what else Qiskit finds wrong with a pub; the first names it.
     """
     _require_shots("shots", shots)
     found = []
     for index, given in enumerate(_listed(pubs)):
         _require_values(index, given, values_at=1)
-        pub = SamplerPub.coerce(given, shots)
+        with _naming(index):
+            pub = SamplerPub.coerce(given, shots)
         _require_shots(f"pub {index}: shots", pub.shots)
         found.append(pub)
     return found
@@ -40,7 +42,8 @@ def estimator_pubs(pubs: Iterable[Any], precision: float) -> list[EstimatorPub]:
     Raises:
         ModelError: parameters without values.
         ArgumentError: a precision that is not a finite number >= 0.
-        ValueError, TypeError: what else Qiskit finds wrong with a pub; observables of another width than the circuit.
+        ModelError, TypeError: what else Qiskit finds wrong with a pub, the first names it; observables of another
+            width than the circuit.
     """
     _require_precision("precision", precision)
     found = []
@@ -48,7 +51,8 @@ def estimator_pubs(pubs: Iterable[Any], precision: float) -> list[EstimatorPub]:
         _require_values(index, given, values_at=2)
         if isinstance(given, tuple) and len(given) > 1:
             given = (given[0], observables_array(given[1]), *given[2:])
-        pub = EstimatorPub.coerce(given, precision)
+        with _naming(index):
+            pub = EstimatorPub.coerce(given, precision)
         _require_precision(f"pub {index}: precision", pub.precision)
         found.append(pub)
     return found
@@ -85,6 +89,15 @@ def _listed(pubs: Iterable[Any]) -> list[Any]:
     if isinstance(pubs, QuantumCircuit) or not isinstance(pubs, Iterable):
         raise ArgumentError(f"run() takes a list of pubs, not a {type(pubs).__name__}: run([pub])")
     return list(pubs)
+
+
+@contextmanager
+def _naming(index: int) -> Iterator[None]:
+    """Have what Qiskit finds wrong with a pub's values say which pub it is."""
+    try:
+        yield
+    except ValueError as error:
+        raise ModelError(f"pub {index}: {error}") from error
 
 
 def _require_values(index: int, given: Any, values_at: int) -> None:

@@ -326,6 +326,17 @@ def test_a_choice_explains_itself() -> None:
     assert choose(measured(ghz(3)), shots=400).standard_error == pytest.approx(0.025)
 
 
+def test_a_choice_is_told_in_numbers_that_people_read() -> None:
+    """Of one qubit: no half bytes, no seconds as powers of ten, and one gate is no gates."""
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    text = str(choose(measured(circuit), shots=10))
+    assert "1 qubit, 1 gate:" in text
+    assert "< 1 KiB" in text
+    assert "e+0" not in text
+    assert "0.5 bytes" not in text
+
+
 def test_a_way_that_fails_is_followed_by_the_next_best(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed for taking too long, or an engine that fails, costs no more than its patience."""
     calls: list[str] = []

@@ -362,6 +362,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "shots 0": (lambda: Sampler().run([rotated()], shots=0), ArgumentError, "shots=0"),
     "shots of a pub": (lambda: Sampler().run([(rotated(), [1, 2], 0)]), Exception, "shots"),
     "unbound": (lambda: Sampler().run([rotated()]), ModelError, "2 parameters without values: a, b"),
+    "too many values": (lambda: Sampler().run([(rotated(), [1.0, 2.0, 3.0])]), ModelError, "pub 0: "),
     "unbound estimate": (lambda: Estimator().run([(rotated(), "ZZZ")]), ModelError, "without values: a, b"),
     "too few values": (lambda: Sampler().run([(rotated(), [1.0])]), ValueError, "inconsistent"),
     "nan": (nan_values, ArgumentError, "parameter 'b' of set 0 is nan"),
