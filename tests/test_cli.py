@@ -209,12 +209,15 @@ def test_debug_shows_the_traceback(own: str, capsys: pytest.CaptureFixture[str])
 def test_plan_explains_and_saves_and_run_uses_what_was_saved(
     own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`plan --save` writes a file with which `run --plan` gives the pipeline's result, shown as the file says."""
+    """`plan --save` writes a file with which `run --plan` gives the pipeline's result, shown as the file says, and
+    whose prediction is told as that of its own sample, which may be of another size."""
     saved = tmp_path / "saved.plan.json"
     assert main(["plan", own, "--save", str(saved)]) == 0
     assert "double" in capsys.readouterr().out
     assert main(["run", own, "--plan", str(saved)]) == 0
-    assert capsys.readouterr().out == "the answer is 42\n"
+    printed = capsys.readouterr()
+    assert printed.out == "the answer is 42\n"
+    assert "predicted when warm, for the sample it was planned on: " in printed.err
 
 
 FAILING = """

@@ -116,7 +116,7 @@ def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan, t
     from hetero.show import seconds
 
     plan = plan_on(calls)
-    predicted = seconds(plan.estimate.seconds)
+    predicted = f"predicted when warm, for the sample it was planned on: {seconds(plan.estimate.seconds)}"
     with plan, plan.session.traced(trace) if trace else nullcontext():
         for number, call in enumerate(calls, 1):
             started = time.perf_counter()
@@ -127,7 +127,7 @@ def _show_each(found: Target, calls: list[tuple[Any, ...]], plan_on: MakePlan, t
                 typer.echo(f"--- input {number} of {len(calls)}")
             typer.echo(found.show(result))
             cold = " (the first run, with loading the engines)" if number == 1 else ""
-            typer.echo(f"{found.name}: {seconds(took_s)}{cold}; predicted when warm: {predicted}", err=True)
+            typer.echo(f"{found.name}: {seconds(took_s)}{cold}; {predicted}", err=True)
 
 
 def _write_each(
