@@ -260,12 +260,17 @@ def _constraints(plan: Plan) -> Iterator[str]:
 
 
 def _refusals(plan: Plan) -> Iterator[str]:
-    """What could not be chosen, and why."""
+    """What could not be chosen, and why: one line for a node's variants on a device that have a reason in common."""
+    alike: dict[tuple[str, str, str, str], list[Considered]] = {}
+    for path, options in plan.options.items():
+        for option in options:
+            if option.reason:
+                same = path, option.choice.device, option.choice.variant.precision, option.reason
+                alike.setdefault(same, []).append(option)
     lines = [
-        f"  {path}: {option.choice.device} {option.choice.variant}: {_short(option.reason)}"
-        for path, options in plan.options.items()
-        for option in options
-        if option.reason
+        f"  {path}: {found[0].choice if len(found) == 1 else f'{device} {precision}, {len(found)} variants'}: "
+        f"{_short(reason)}"
+        for (path, device, precision, reason), found in alike.items()
     ]
     if lines:
         yield "\n".join(["not chosen, because:", *lines])

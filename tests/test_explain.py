@@ -90,6 +90,20 @@ def test_what_could_not_be_chosen_says_why(plan: Plan) -> None:
     assert "only on Sundays" in reasons
 
 
+def test_variants_refused_for_one_reason_share_a_line(plan: Plan) -> None:
+    """Thread counts and ways of quantising would repeat it line by line; another reason has its own."""
+    refused = next(one for one in plan.options["affine"] if one.choice.device == "cpu/wrong")
+    more = [
+        replace(refused, choice=replace(refused.choice, variant=replace(refused.choice.variant, threads=n)))
+        for n in (2, 4)
+    ]
+    other = replace(more[1], reason="too slow")
+    options = {**plan.options, "affine": (*plan.options["affine"], more[0], other)}
+    reasons = replace(plan, options=options).explain().split("not chosen, because:")[1]
+    assert "affine: cpu/wrong fp32, 2 variants: its error is" in reasons
+    assert "affine: cpu/wrong fp32 threads=4: too slow" in reasons
+
+
 def test_measured_times_stand_beside_predicted_ones_once_it_ran(plan: Plan) -> None:
     """Before the first run there are none."""
     assert "-" in row(plan.explain(), "affine").split()
