@@ -6,12 +6,13 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hetero import show
 from hetero.errors import InfeasibleError
 from hetero.graph import INPUT, Graph, Node, Ref, refs
 from hetero.machine import Machine, Processor
 from hetero.planning.control import Setting, control_options
 from hetero.planning.evidence import Evidence
-from hetero.planning.grid import on_grid
+from hetero.planning.grid import longest_chain_s, on_grid
 from hetero.plans import CONTROL, Choice, Considered
 from hetero.schedule import problem as schedule
 from hetero.schedule.usable import UnusableTaskError
@@ -36,10 +37,21 @@ class Formulated:
         return {path: c for task, option in picked.items() for path, c in self.meaning[task][option].items()}
 
     def in_its_words(self, error: InfeasibleError) -> str:
-        """The message, with devices and variants where the problem has only numbers of options."""
-        if isinstance(error, UnusableTaskError) and error.task in self.considered:
-            return error.naming([option.choice for option in self.considered[error.task]])
-        return str(error)
+        """The message, with devices and variants where the problem has only numbers of options; and for a node that is
+        too slow alone, what would be possible."""
+        if not isinstance(error, UnusableTaskError) or error.task not in self.considered:
+            return str(error)
+        choices = [option.choice for option in self.considered[error.task]]
+        limit_s = self.problem.limits.seconds
+        options = next(task.options for task in self.problem.tasks if task.name == error.task)
+        fastest = min(range(len(options)), key=lambda number: options[number].seconds)
+        if limit_s is None or options[fastest].seconds <= limit_s:
+            return error.naming(choices)
+        return (
+            f"node {error.task!r} alone takes {show.seconds(options[fastest].seconds)} at the fastest, on "
+            f"{choices[fastest]}; no plan of these options takes less than "
+            f"{show.seconds(longest_chain_s(self.problem))}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from hetero.schedule.problem import Problem
 from hetero.schedule.rules import topological_order
 
-__all__ = ["on_grid"]
+__all__ = ["longest_chain_s", "on_grid"]
 
 PARTS = 2000
 """Ticks in the shortest makespan at least: twenty tasks in a row are off by a two-hundredth of it at the very most."""
@@ -52,7 +52,7 @@ def tick_s(problem: Problem) -> float:
     >>> tick_s(Problem((Processor("cpu"),), (Task("a", (Option("cpu", 3.0),)),)))
     0.001
     """
-    finest = _longest_chain_s(problem) / PARTS
+    finest = longest_chain_s(problem) / PARTS
     if not finest > 0.0:
         return 0.0
     power = math.floor(math.log10(finest) + 1e-9)
@@ -62,7 +62,7 @@ def tick_s(problem: Problem) -> float:
     return float(f"1e{power}")
 
 
-def _longest_chain_s(problem: Problem) -> float:
+def longest_chain_s(problem: Problem) -> float:
     """The longest path of tasks, each at its fastest, without transfers."""
     number = {task.name: place for place, task in enumerate(problem.tasks)}
     pairs = [(number[edge.source], number[edge.target]) for edge in problem.edges]
