@@ -272,6 +272,20 @@ def test_a_device_that_fails_before_the_first_item_costs_nobody_an_answer() -> N
         assert session.counts.retried == 1
 
 
+def test_a_request_for_items_that_is_run_again_keeps_its_deadline() -> None:
+    """Of what its first run took only the rest is left; nobody waits for a second run that hangs."""
+    shaky = Shaky()
+    with shaky.session(mapped.trace()) as session:
+        shaky.failures = 1
+        shaky.hangs.set()
+        try:
+            with pytest.raises(DeadlineError):
+                list(session.iterate((3,), deadline_s=0.2))
+        finally:
+            shaky.go_on.set()
+        assert (session.counts.retried, session.counts.late) == (1, 1)
+
+
 def test_items_are_counted_as_one_call_of_their_node() -> None:
     """Its time is what making them took, not what the caller did in between."""
     with Session(plan_of(counted.trace())) as session:
