@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -110,7 +110,16 @@ def _one_line(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}"
     # A usage error. Its class has moved between versions of typer, its method has not.
     usage = getattr(error, "format_message", None)
-    return None if usage is None else f"{usage()} See `hetero --help`."
+    return None if usage is None else _usage(usage(), getattr(error, "ctx", None))
+
+
+def _usage(message: str, context: Any) -> str:
+    """With the help of the command that was asked for, where there is one; without the parser's own words for a value
+    that it took for no number."""
+    inside = context is not None and context.parent is not None
+    command = f"hetero {context.info_name}" if inside else "hetero"
+    said = message.partition(", unable to parse string")[0].replace("Input should be", "it should be")
+    return f"{said.rstrip('.')}. See `{command} --help`."
 
 
 def _status(error: Exception) -> int:

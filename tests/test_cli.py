@@ -101,6 +101,12 @@ def test_devices_lists_every_known_device(capsys: pytest.CaptureFixture[str]) ->
         (["plan", "ocr", "--limit", "joules"], "expected NAME=VALUE"),
         (["plan", "ocr", "--limit", "joules=much"], "expected NAME=VALUE"),
         (["plan", "ocr", "--limit", "watts=1"], "unknown limit 'watts'"),
+        (
+            ["plan", "ocr", "--budget", "x"],
+            "'--budget': it should be a valid number. See `hetero plan --help`.",
+        ),
+        (["run", "ocr", "a", "b"], "unexpected extra argument(s) (b). See `hetero run --help`."),
+        (["report", "ocr"], "Missing option '-o' / '--out'. See `hetero report --help`."),
         (["profile"], "name a pipeline"),
         (["profile", "--import", "nowhere.json"], "cannot read nowhere.json"),
         (["profile", "--prune", "--older-than", "-1"], "expected a number of days >= 0"),
@@ -363,6 +369,7 @@ def test_schedule_solves_a_file(problem: Path, tmp_path: Path, capsys: pytest.Ca
         ("{}", "processors"),
         (json.dumps({**PROBLEM, "edges": [{"from": "a", "to": "b"}, {"from": "b", "to": "a"}]}), "cycl"),
         (json.dumps(PROBLEM).replace("3.0", "NaN"), "seconds"),
+        (json.dumps({**PROBLEM, "limits": {"latency": 1}}), "did you mean 'latency_s'?"),
     ],
 )
 def test_a_malformed_problem_is_refused(

@@ -192,7 +192,9 @@ class ProfileStore:
             ]
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except KeyError as error:
+            raise StoreError(f"{path}: not an export of profiles: it has no {error}") from error
+        except (ValueError, TypeError) as error:
             raise StoreError(f"{path}: not an export of profiles: {type(error).__name__}: {error}") from error
         with self._lock:
             taken = [row for row in rows if self._newer(row)]

@@ -21,6 +21,7 @@ class _Stopped:
     """Seconds spent on compiling so far, in this process."""
 
     seconds = 0.0
+    told = False
 
 
 def now() -> float:
@@ -32,8 +33,8 @@ def now() -> float:
 def off_the_clock() -> Iterator[None]:
     """Whatever is compiled inside does not count; all else that happens there does.
 
-    The log says so before a compilation, on standard error unless logging is set up otherwise: a command that is silent
-    for long looks as if it hung.
+    The log says so before the first compilation of a process, on standard error unless logging is set up otherwise: a
+    command that is silent for long looks as if it hung.
     """
     from numba.core import event
 
@@ -44,7 +45,9 @@ def off_the_clock() -> Iterator[None]:
         def on_start(self, event: object) -> None:
             if self.depth == 0:
                 self.began = time.perf_counter()
-                log.warning("compiling the search, once for this machine; this does not count as budget")
+                if not _Stopped.told:  # the searches are compiled one by one, and one line is enough
+                    log.warning("compiling the search, once for this machine; this does not count as budget")
+                _Stopped.told = True
             self.depth += 1
 
         def on_end(self, event: object) -> None:

@@ -59,11 +59,16 @@ def summary(problem: Problem, schedule: Schedule) -> str:
     else:
         quality = f"the optimum is at most {schedule.gap:.2%} lower (bound {schedule.lower_bound:.6g} {unit})"
     lines = [f"{what} {schedule.objective_value:.6g} {unit}, {quality}; found by {schedule.method}"]
-    if schedule.objective != "latency":
+    if schedule.objective in (
+        "energy",
+        "cost",
+    ):  # in steady state nothing starts at 0, so nothing ends either
         lines.append(f"makespan {schedule.makespan_s:.6g} s")
     chosen = chosen_options(problem, [placement.option for placement in schedule.tasks])
     for processor in problem.processors:
         here = [option for option in chosen if option.processor == processor.name]
         busy = sum(option.seconds * option.cores for option in here) / processor.cores
-        lines.append(f"  {processor.name}: {len(here)} tasks, busy {busy:.6g} s")
+        tasks = "1 task" if len(here) == 1 else f"{len(here)} tasks"
+        cores = "its core" if processor.cores == 1 else f"its {processor.cores} cores on average"
+        lines.append(f"  {processor.name}: {tasks}, {cores} busy for {busy:.6g} s")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-from hetero.errors import ProblemError
+from hetero.errors import ProblemError, UnknownNameError
 from hetero.schedule.problem import Edge, Limits, Link, Option, Problem, Processor, Task
 from hetero.schedule.rules import check_limits
 
@@ -45,7 +45,7 @@ def limits_from_dict(data: Mapping[str, Any]) -> Limits:
     renamed = {"seconds" if name == "latency_s" else name: value for name, value in entry.data.items()}
     for name in renamed:
         if name not in LIMIT_NAMES:
-            raise ProblemError(f"limits: unknown limit {name!r}; allowed: {', '.join(LIMIT_NAMES)}")
+            raise ProblemError(f"limits: {UnknownNameError('limit', name, ('latency_s', *LIMIT_NAMES))}")
     limits = Limits(**renamed)
     check_limits(limits)
     return limits

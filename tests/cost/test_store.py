@@ -342,8 +342,9 @@ def test_importing_something_else_is_an_error_and_changes_nothing(tmp_path: Path
     (tmp_path / "bad.json").write_text(text)
     with store_in(tmp_path) as store:
         store.put(key(), measurement())
-        with pytest.raises(StoreError, match=r"bad\.json: not an export"):
+        with pytest.raises(StoreError, match=r"bad\.json: not an export") as refused:
             store.import_(tmp_path / "bad.json")
+        assert "KeyError" not in str(refused.value)
         assert len(store.rows()) == 1
 
 

@@ -63,6 +63,8 @@ def test_schedules_have_the_documented_json(tmp_path: Path) -> None:
         out = tmp_path / f"{objective}.json"
         text = run_file(tmp_path / "problem.json", objective, out=out)  # type: ignore[arg-type]
         assert "proven optimal" in text
+        assert ("makespan" in text) is (objective != "throughput")
+        assert "busy for" in text
         written = json.loads(out.read_text())
         assert list(written) == names
         task = ["name", "option"] if objective == "throughput" else ["name", "option", "start_s", "end_s"]
