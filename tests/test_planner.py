@@ -207,6 +207,16 @@ def test_a_limit_that_cannot_be_kept_is_named(name: str, value: float) -> None:
         ht.plan(model, X, allow="onnxruntime", limits=ht.Limits(**{name: value}))
 
 
+def test_an_infinite_limit_is_none() -> None:
+    """Of whatever it is: the plan is that without it."""
+    infinite = ht.Limits(
+        latency_s=math.inf, joules=math.inf, dollars=math.inf, error=math.inf, memory_bytes=math.inf
+    )
+    with ht.plan(affine(), X, allow="onnxruntime", limits=infinite) as plan:
+        assert plan.problem.limits == type(plan.problem.limits)()
+        assert plan.explain()
+
+
 def test_limits_that_can_be_kept_are_kept() -> None:
     """The plan's estimate stays below each of them."""
     limits = ht.Limits(latency_s=10, joules=1e3, dollars=1, error=0.5, memory_bytes=1e9)

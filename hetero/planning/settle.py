@@ -227,15 +227,18 @@ def _stated(limits: Limits) -> str:
 
 
 def _problem_limits(request: Request) -> ProblemLimits:
-    """Of the errors only the nodes' own can be added up; another metric is left to the gate."""
+    """Those that limit anything. Of the errors only the nodes' own can be added up; another metric is left to the
+    gate."""
     limits = request.limits
-    adds_up = request.metric.of_nodes and math.isfinite(limits.effective_error)
+    asked = {
+        "seconds": limits.latency_s,
+        "joules": limits.joules,
+        "dollars": limits.dollars,
+        "error": limits.effective_error if request.metric.of_nodes else None,
+        "memory_bytes": limits.memory_bytes,
+    }
     return ProblemLimits(
-        seconds=limits.latency_s,
-        joules=limits.joules,
-        dollars=limits.dollars,
-        error=limits.effective_error if adds_up else None,
-        memory_bytes=limits.memory_bytes,
+        **{name: most for name, most in asked.items() if most is not None and most < math.inf}
     )
 
 
