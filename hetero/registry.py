@@ -22,7 +22,7 @@ from hetero.device import Backend, Device, DeviceInfo, DeviceStatus
 from hetero.errors import DeviceError, HeteroError, MissingExtraError, UnavailableError, UnknownNameError
 from hetero.machine import Machine, Processor
 
-__all__ = ["Row", "add_row", "backend", "detect_machine", "devices", "open_device", "rows"]
+__all__ = ["Row", "add_row", "backend", "detect_machine", "devices", "open_device", "remove_row", "rows"]
 
 log = logging.getLogger("hetero.registry")
 
@@ -88,6 +88,11 @@ def rows() -> tuple[Row, ...]:
 def add_row(row: Row) -> None:
     """Make a family known to this process: one whose devices a user hands over as objects, and no probe could find."""
     _added[row.engine] = row
+
+
+def remove_row(engine: str) -> None:
+    """Forget an added family, if it is known: its last device was taken away."""
+    _added.pop(engine, None)
 
 
 def _row_of(point: EntryPoint) -> Row:

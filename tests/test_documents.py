@@ -108,6 +108,8 @@ def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, 
     """Block after block, without an error, on the names that the page has given so far."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr("hetero.run.draining._wanted", True)  # a page turns it off
+    monkeypatch.setattr("hetero.quantum.processor_device._connected", {})  # a page connects a processor
+    monkeypatch.setattr("hetero.registry._added", {})
     monkeypatch.chdir(tmp_path)
     given = {} if page.name in WHOLE else {"ht": ht, "np": np, **GIVEN.get(page.name, dict)()}
     names: Names = {"__name__": "__main__", **given}

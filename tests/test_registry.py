@@ -24,6 +24,7 @@ from hetero.registry import Row
 def only(monkeypatch: pytest.MonkeyPatch, *rows: Row) -> None:
     """A registry of these rows."""
     monkeypatch.setattr(registry, "_BUILT_IN", rows)
+    monkeypatch.setattr(registry, "_added", {})
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
 
 

@@ -20,7 +20,7 @@ from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
 from hetero.ops.circuit import CircuitOp
 from hetero.ops.counts import values_of
-from hetero.registry import Row, add_row
+from hetero.registry import Row, add_row, remove_row
 from hetero.values import Specs, digest_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def disconnect(processor: RealProcessor) -> None:
     """Make it no device any more; plans that are open keep it."""
     if _connected.get(processor.name) is processor:
         del _connected[processor.name]
+    if not _connected:
+        remove_row(ENGINE)
 
 
 def probe(cpu: Processor) -> Sequence[DeviceStatus]:
