@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 DAY_S = 24 * 3600.0
+_INPUTS = 48
+"""Characters of a node's inputs that a line has room for; `--export` writes them whole."""
 
 
 def command(
@@ -26,7 +28,9 @@ def command(
     ] = None,
     path: PathText = None,
     budget: Budget = None,
-    show: Annotated[bool, typer.Option("--list", help="Show what is in the profile store.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="Show what is in the profile store, long inputs cut.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option("--export", metavar="FILE", help="Write the store as JSON.")
     ] = None,
@@ -143,9 +147,17 @@ def _list(store: ProfileStore) -> None:
             if found
             else ""
         )
-        rows.append((about.op, about.device, row.key.variant, row.key.specs, *numbers, corrected))
+        rows.append((about.op, about.device, row.key.variant, _short(row.key.specs), *numbers, corrected))
     headers = (
         "op", "device", "variant", "inputs", "one run", "spread", "runs", "error", "age, days", "corrected by runs",
     )  # fmt: skip
     print_table(headers, rows, right=("one run", "spread", "runs", "error", "age, days"))
     typer.echo(f"{len(rows)} measurements in {store.path}", err=True)
+
+
+def _short(inputs: str) -> str:
+    """
+    >>> _short("float32[1,3]"), len(_short("float32[1,3]; " * 20))
+    ('float32[1,3]', 48)
+    """
+    return inputs if len(inputs) <= _INPUTS else inputs[: _INPUTS - 3] + "..."
