@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hetero import constraint_costs
 from hetero.arguments import Args
-from hetero.errors import MissingExtraError
+from hetero.errors import ArgumentError, MissingExtraError
 from hetero.explain import bound_of, path_text, unit_of
 from hetero.files import write_atomically
 from hetero.planning.alone import alone
@@ -52,8 +52,11 @@ def write_report(plan: Plan, path: str | Path, observed: Observed | None = None)
     side effects or is charged for by the run.
 
     Raises:
+        ArgumentError: there is no folder to write it to; said before the plan is run.
         MissingExtraError: ``pip install 'hetero[report]'`` is needed.
     """
+    if not Path(path).parent.is_dir():
+        raise ArgumentError(f"cannot write {path}: there is no folder {Path(path).parent}")
     script = _plotly()
     write_atomically(path, render(plan, observe(plan) if observed is None else observed, script).encode())
 

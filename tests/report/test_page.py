@@ -13,6 +13,7 @@ from headless_browser import visit
 import hetero as ht
 from hetero.bill import bills, total
 from hetero.constraint_costs import rows_of
+from hetero.errors import ArgumentError
 from hetero.events import EventLog
 from hetero.explain import path_text
 from hetero.plans import Plan
@@ -168,3 +169,12 @@ def test_an_old_report_survives_a_failure(
     with pytest.raises(KeyError):
         plan.report(path)
     assert path.read_text() == "old"
+
+
+def test_a_folder_that_is_not_there_is_named_before_the_plan_is_run(plan: Plan, tmp_path: Path) -> None:
+    """Measuring a plan under load takes seconds, which nobody should wait for to be told of a slip."""
+    path = tmp_path / "nowhere" / "page.html"
+    calls = sum(one.calls for one in plan.stats().values())
+    with pytest.raises(ArgumentError, match=r"cannot write .*page\.html: there is no folder"):
+        plan.report(path)
+    assert sum(one.calls for one in plan.stats().values()) == calls
