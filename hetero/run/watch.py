@@ -6,6 +6,7 @@ session is looked at after its first second, then after twice as long each time,
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -26,6 +27,9 @@ FIRST_S = 1.0
 LONGEST_S = 60.0
 CHANGED = 0.05
 """A correction that moved by less than this share is not filed again."""
+
+LAST_LOOK_S = 10.0
+"""For a look that is under way when the process ends."""
 
 
 class Look:
@@ -93,6 +97,15 @@ class _Watch:
             self._due.pop(session, None)
             self._changed.notify()
 
+    def end(self) -> None:
+        """Look at nobody any more, and wait for the look that is under way."""
+        with self._changed:
+            self._due.clear()
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(LAST_LOOK_S)
+
     def _loop(self) -> None:
         while True:
             with self._changed:
@@ -125,6 +138,12 @@ def watch(session: Watched) -> None:
 def forget(session: Watched) -> None:
     """A session that is closed."""
     _watch.discard(session)
+
+
+@atexit.register
+def _at_exit() -> None:
+    """A daemon thread that is still in a library's C++ code when the interpreter goes away aborts the process."""
+    _watch.end()
 
 
 def _after_fork() -> None:  # threads do not survive it, and sessions neither

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,3 +126,27 @@ def test_calls_that_are_far_from_the_others_are_counted_as_outliers() -> None:
     assert (found.outliers, found.timed) == (3, 103)
     assert found.p50_s == pytest.approx(1.0, abs=0.01)
     assert found.spread_s < 0.01
+
+
+ENDS_DURING_A_LOOK = """
+import threading, time
+from hetero.run import watch
+
+class Session:
+    def look(self):
+        began.set()
+        time.sleep(0.3)
+        print("looked", flush=True)
+
+began, session = threading.Event(), Session()
+watch.FIRST_S = 0.01
+watch.watch(session)
+began.wait()
+"""
+
+
+def test_a_process_waits_for_the_look_that_is_under_way_when_it_ends() -> None:
+    """Else its thread may be inside of a library when the interpreter goes away, which aborts the process."""
+    command = [sys.executable, "-c", ENDS_DURING_A_LOOK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "looked\n"), done.stderr
