@@ -20,6 +20,7 @@ from hetero.device import (
     Variant,
     refuse,
     thread_counts,
+    wrong_kind,
 )
 from hetero.errors import DeviceError
 from hetero.machine import Processor
@@ -73,7 +74,7 @@ class AerDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "circuits"),))
         offered: list[Variant] = []
         refused: list[Refusal] = []
         for variant in _candidates(op, self.info.max_threads, _sets(op, specs)):

@@ -18,6 +18,7 @@ from hetero.device import (
     Refusal,
     Variant,
     refuse,
+    wrong_kind,
 )
 from hetero.errors import DeviceError
 from hetero.machine import Processor
@@ -71,7 +72,7 @@ class DdsimDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "circuits"),))
         variant = Variant("fp64")
         reason = _objection(op, self.info.memory_bytes)
         if reason is not None:

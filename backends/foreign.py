@@ -20,9 +20,9 @@ from hetero.device import (
     DirectExecutable,
     Memory,
     Offers,
-    Refusal,
     Variant,
     refuse,
+    wrong_kind,
 )
 from hetero.errors import DeviceError, HeteroError
 from hetero.machine import Processor
@@ -114,7 +114,7 @@ class ForeignDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs models, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "models"),))
         return Offers((Variant(),))
 
     def compile(self, op: Op, variant: Variant) -> DirectExecutable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from hetero.device import DeviceInfo, Refusal, Variant, thread_counts
+from hetero.device import DeviceInfo, Refusal, Variant, thread_counts, wrong_kind
 from hetero.errors import ModelError
 from hetero.machine import Processor
 from hetero.ops.base import Op
@@ -37,7 +37,7 @@ def int8_variants(info: DeviceInfo, how: How) -> tuple[Variant, ...]:
 def refusal(info: DeviceInfo, op: Op) -> Refusal | None:
     """Why an ONNX engine cannot take an op, as far as that is known without any work; None where it may."""
     if op.kind not in info.kinds:
-        return Refusal(f"{info.name} runs ONNX models, not {op.kind} ops")
+        return wrong_kind(info, op, "ONNX models")
     reason = failure(op) if isinstance(op, TorchOp) else None
     return Refusal(reason) if reason is not None else None
 

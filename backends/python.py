@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hetero import blas_threads
-from hetero.device import HOST, Device, DeviceInfo, DeviceStatus, DirectExecutable, Offers, Refusal, Variant
+from hetero.device import (
+    HOST,
+    Device,
+    DeviceInfo,
+    DeviceStatus,
+    DirectExecutable,
+    Offers,
+    Refusal,
+    Variant,
+    wrong_kind,
+)
 from hetero.machine import Processor
 from hetero.ops.base import Op
 from hetero.ops.function import FunctionOp
@@ -58,7 +68,7 @@ class PythonDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs Python functions, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "Python functions"),))
         if op.effects != "pure" and self.info.isolation == "process":
             return Offers(refusals=(Refusal("its effects are on this process"),))
         if isinstance(op, FunctionOp) and op.generates and self.info.isolation == "process":

@@ -25,6 +25,7 @@ from hetero.device import (
     Variant,
     refuse,
     thread_counts,
+    wrong_kind,
 )
 from hetero.errors import DeviceError
 from hetero.machine import Processor
@@ -85,7 +86,7 @@ class StatevectorDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "circuits"),))
         reason = None
         if op.features.dynamic:
             reason = "the circuit measures, resets or branches before its end"

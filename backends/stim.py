@@ -18,6 +18,7 @@ from hetero.device import (
     Offers,
     Refusal,
     Variant,
+    wrong_kind,
 )
 from hetero.errors import DeviceError
 from hetero.machine import Processor
@@ -85,7 +86,7 @@ class StimDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "circuits"),))
         reason = _objection(op)
         if reason is not None:
             return Offers(refusals=(Refusal(f"{self.info.name}: {reason}", Variant("fp64")),))

@@ -22,10 +22,10 @@ from hetero.device import (
     Offers,
     Pending,
     Precision,
-    Refusal,
     Variant,
     refuse,
     thread_counts,
+    wrong_kind,
 )
 from hetero.errors import ClosedError, DeviceError
 from hetero.machine import Processor
@@ -184,7 +184,7 @@ class TorchDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs torch modules, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "torch modules"),))
         counts = thread_counts(self.info.max_threads)
         return Offers(tuple(Variant(p, n, exact=p == "fp32") for p in self.info.precisions for n in counts))
 

@@ -43,6 +43,7 @@ __all__ = [
     "Variant",
     "refuse",
     "thread_counts",
+    "wrong_kind",
 ]
 
 Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "int8", "native"]
@@ -334,3 +335,8 @@ def thread_counts(most: int) -> tuple[int, ...]:
 def refuse(device: str, op: Op, error: BaseException) -> DeviceError:
     """The error of an engine that failed to build an op, naming both."""
     return DeviceError(f"{device} cannot compile {op.kind} {op.name!r}: {type(error).__name__}: {error}")
+
+
+def wrong_kind(info: DeviceInfo, op: Op, runs: str) -> Refusal:
+    """Of an op that is none of what the device runs (in the plural)."""
+    return Refusal(f"{info.name} runs {runs}, not {op.kind} ops")

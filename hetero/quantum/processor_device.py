@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qiskit import QuantumCircuit
 
-from hetero.device import HOST, DeviceInfo, DeviceStatus, Offers, Refusal, Variant
+from hetero.device import HOST, DeviceInfo, DeviceStatus, Offers, Refusal, Variant, wrong_kind
 from hetero.errors import ArgumentError, DeviceError, InfeasibleError, UnavailableError
 from hetero.machine import Processor
 from hetero.ops.base import Op, Outputs
@@ -113,7 +113,7 @@ class ProcessorDevice:
 
     def variants(self, op: Op, specs: Specs) -> Offers:
         if not isinstance(op, CircuitOp) or op.kind not in self.info.kinds:
-            return Offers(refusals=(Refusal(f"{self.info.name} runs circuits, not {op.kind} ops"),))
+            return Offers(refusals=(wrong_kind(self.info, op, "circuits"),))
         if op.shots is None:
             reason = f"{self.info.name} gives counts, not expectation values: ask for shots="
             return Offers(refusals=(Refusal(reason),))
