@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hetero.ops.circuit_build import blocks_of, places
-from hetero.ops.circuit_loops import LEAVING, has_loops
+from hetero.ops.circuit_gates import names_of
+from hetero.ops.circuit_loops import LEAVING, LOOPS
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -87,7 +88,7 @@ def features_of(circuit: QuantumCircuit) -> CircuitFeatures:
         measurements=measurements,
         clifford=clifford,
         dynamic=final_measurements(circuit) is None,
-        loops=has_loops(circuit),
+        loops=not set(LOOPS).isdisjoint(names_of(circuit)),
     )
 
 

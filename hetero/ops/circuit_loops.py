@@ -11,7 +11,7 @@ from hetero.ops.circuit_build import blocks_of
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-__all__ = ["LEAVING", "LOOPS", "has_loops", "let_default_cases_travel", "unrolled"]
+__all__ = ["LEAVING", "LOOPS", "let_default_cases_travel", "turns", "unrolled"]
 
 LEAVING = ("break_loop", "continue_loop")
 
@@ -40,21 +40,13 @@ def unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
     for instruction in circuit.data:
         blocks = tuple(map(unrolled, blocks_of(instruction)))
         if instruction.name == "for_loop" and _can_unroll(instruction.operation, blocks[0]):
-            for turn in _turns(instruction.operation, blocks[0]):
+            for turn in turns(instruction.operation, blocks[0]):
                 own.compose(turn, instruction.qubits, instruction.clbits, inplace=True)
         elif blocks:
             own._append(instruction.replace(operation=instruction.operation.replace_blocks(blocks)))
         else:
             own._append(instruction)
     return own
-
-
-def has_loops(circuit: QuantumCircuit) -> bool:
-    """Whether anything of `LOOPS` is in it, at any depth."""
-    return any(
-        instruction.name in LOOPS or any(map(has_loops, blocks_of(instruction)))
-        for instruction in circuit.data
-    )
 
 
 def _can_unroll(loop: Any, body: QuantumCircuit) -> bool:
@@ -70,7 +62,8 @@ def _leaves(body: QuantumCircuit) -> bool:
     )
 
 
-def _turns(loop: Any, body: QuantumCircuit) -> Iterator[QuantumCircuit]:
+def turns(loop: Any, body: QuantumCircuit) -> Iterator[QuantumCircuit]:
+    """The body of a ``for_loop`` for each value in turn."""
     values, parameter, _ = loop.params
     for value in values:
         known = parameter is not None and parameter in body.parameters

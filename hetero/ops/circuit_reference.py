@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hetero.errors import ModelError
 from hetero.ops.circuit_conditions import holds, value_of
-from hetero.ops.circuit_loops import LEAVING
+from hetero.ops.circuit_loops import LEAVING, turns
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -151,21 +151,14 @@ def _loop(
         ModelError: one still is after `LONGEST_LOOP` turns.
     """
     (body,) = operation.blocks
-    parameter = None
-    if operation.name == "for_loop":
-        values, parameter, _ = operation.params
-        turns = iter(values)
-    else:
-        turns = iter(range(LONGEST_LOOP))
+    bodies = turns(operation, body) if operation.name == "for_loop" else repeat(body, LONGEST_LOOP)
     inside, ended = [branch], []
-    for value in turns:
+    for turn in bodies:
         if operation.name == "while_loop":
             ended += [one for one in inside if not holds(operation.condition, one.bits, circuit)]
             inside = [one for one in inside if holds(operation.condition, one.bits, circuit)]
         if not inside:
             return ended
-        known = parameter is not None and parameter in body.parameters
-        turn = body.assign_parameters({parameter: value}) if known else body
         after = [found for one in inside for found in _run_block(one, (turn,), qubits, clbits, rng)]
         ended += [replace(one, leaving="") for one in after if one.leaving == "break_loop"]
         inside = [replace(one, leaving="") for one in after if one.leaving != "break_loop"]
