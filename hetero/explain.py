@@ -282,5 +282,4 @@ def _notes(plan: Plan) -> Iterator[str]:
 
 
 def _short(reason: str) -> str:
-    line = " ".join(reason.split())
-    return line if len(line) <= _REASON else line[: _REASON - 3] + "..."
+    return show.cut(" ".join(reason.split()), _REASON)

@@ -11,7 +11,7 @@ from hetero.graph import INPUT, Arg, Const, Pack, Ref
 if TYPE_CHECKING:
     from hetero.graph import Graph
 
-__all__ = ["graph_table", "nbytes", "rate", "seconds", "text_table"]
+__all__ = ["cut", "graph_table", "nbytes", "rate", "seconds", "text_table"]
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -66,6 +66,15 @@ def rate(value: float) -> str:
     ('10,093', '3.14', '0.00123')
     """
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def cut(text: str, letters: int) -> str:
+    """At most so many letters, the last three dots where there were more.
+
+    >>> cut("float32[1,3]", 12), cut("float32[1,3,224,224]", 12)
+    ('float32[1,3]', 'float32[1...')
+    """
+    return text if len(text) <= letters else text[: letters - 3] + "..."
 
 
 def graph_table(graph: Graph) -> str:

@@ -126,7 +126,7 @@ def _prune(store: ProfileStore, older_than: float | None) -> int:
 def _list(store: ProfileStore) -> None:
     from hetero.commands.tables import print_table
     from hetero.cost.correction import Corrections
-    from hetero.show import seconds
+    from hetero.show import cut, seconds
 
     corrections, rows = Corrections(store), []
     for row in store.rows():
@@ -147,17 +147,11 @@ def _list(store: ProfileStore) -> None:
             if found
             else ""
         )
-        rows.append((about.op, about.device, row.key.variant, _short(row.key.specs), *numbers, corrected))
+        rows.append(
+            (about.op, about.device, row.key.variant, cut(row.key.specs, _INPUTS), *numbers, corrected)
+        )
     headers = (
         "op", "device", "variant", "inputs", "one run", "spread", "runs", "error", "age, days", "corrected by runs",
     )  # fmt: skip
     print_table(headers, rows, right=("one run", "spread", "runs", "error", "age, days"))
     typer.echo(f"{len(rows)} measurements in {store.path}", err=True)
-
-
-def _short(inputs: str) -> str:
-    """
-    >>> _short("float32[1,3]"), len(_short("float32[1,3]; " * 20))
-    ('float32[1,3]', 48)
-    """
-    return inputs if len(inputs) <= _INPUTS else inputs[: _INPUTS - 3] + "..."
